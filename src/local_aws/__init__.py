@@ -1,0 +1,1 @@
+"""The deployed template on a laptop: a local AWS, a local Finch sandbox, no account."""
