@@ -1,0 +1,57 @@
+"""The Finch that a stack talks to: one that is there already, or a local sandbox."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local_aws import processes
+
+_READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Finch:
+    """A Finch that listens, and its connections' tokens by name."""
+
+    url: str
+    tokens: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A local Finch sandbox that is yet to be started; `settings` are what its `--settings` takes."""
+
+    automated: Sequence[str] = ("acme", "globex")
+    assisted: Sequence[str] = ("initech-assisted",)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def running_sandbox(sandbox: Sandbox, folder: Path) -> Iterator[Finch]:
+    """Run a sandbox on a free port, its log in `folder`.
+
+    Raises:
+        ProcessError: it did not get ready.
+    """
+    log, ready_file = folder / "sandbox.log", folder / "sandbox.json"
+    command = [sys.executable, "-m", "finch_sandbox", "--port", "0", "--ready-file", str(ready_file),
+               "--settings", json.dumps(dict(sandbox.settings))]  # fmt: skip
+    for name in sandbox.automated:
+        command += ["--connection", name]
+    for name in sandbox.assisted:
+        command += ["--assisted", name]
+
+    def said() -> dict[str, Any] | None:
+        if not ready_file.exists():
+            return None
+        content: dict[str, Any] = json.loads(ready_file.read_text())
+        return content
+
+    with processes.running(command, log, cwd=folder, env=os.environ) as process:
+        ready = processes.ready(process, log, said, _READY_SECONDS)
+        yield Finch(ready["url"], {name: each["token"] for name, each in ready["connections"].items()})
