@@ -1,0 +1,52 @@
+"""The executions that follow jobs: one a job, by the job's name."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from finch_sync import polling
+from finch_sync.clock import to_text
+from finch_sync.jobs import Job
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+def first_input(job: Job) -> dict[str, Any]:
+    """What a job's execution starts with. Made from the record alone, so that starting twice says the same twice."""
+    remaining = (job.deadline - job.accepted_at).total_seconds()
+    return {
+        "connection": job.connection,
+        "job_id": job.job_id,
+        "accepted_at": to_text(job.accepted_at),
+        "deadline": to_text(job.deadline),
+        "status": job.status,
+        "polls": job.polls,
+        "not_found": 0,
+        "wait_seconds": polling.wait_seconds(0.0, remaining) or 1,
+    }
+
+
+class Executions:
+    """Executions of the state machine that follows jobs."""
+
+    def __init__(self, client: "SFNClient", state_machine_arn: str) -> None:
+        self._client = client
+        self._arn = state_machine_arn
+
+    def start(self, job: Job) -> None:
+        """Have a job followed. Starting what runs already, or has run, is a success."""
+        try:
+            self._client.start_execution(
+                stateMachineArn=self._arn, name=job.execution_name, input=json.dumps(first_input(job))
+            )
+        except self._client.exceptions.ExecutionAlreadyExists:
+            # The same name with another input: names stay taken for 90 days (Step Functions API, StartExecution).
+            return
+
+    def is_running(self, job: Job) -> bool | None:
+        """Whether a job's execution runs; None when it was never started."""
+        arn = self._arn.replace(":stateMachine:", ":execution:") + f":{job.execution_name}"
+        try:
+            return self._client.describe_execution(executionArn=arn)["status"] in {"RUNNING", "PENDING_REDRIVE"}
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None

@@ -1,0 +1,182 @@
+"""Requests: each trigger that asks for a job, from its claim to its end. Pure rules.
+
+    claimed --> sent --> accepted | attached | no_job | rejected
+                 |  ^
+                 v  | (once)
+               unknown
+
+``claimed``: asked for, certainly not sent. ``sent``: about to be POSTed, or POSTed; only its worker knows. ``unknown``:
+the POST may have reached Finch, its answer did not reach us. The four others are ends, and never change.
+
+A worker that dies leaves ``sent`` behind. After its lease that counts as ``unknown``, never as "did not happen".
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum, auto
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from finch_sync.clock import Moment
+from finch_sync.jobs import DATA_SYNC_ALL, Report
+
+LEASE = timedelta(seconds=70)
+"""How long a sent request belongs to its worker: longer than the function may run (template.yaml, Timeout)."""
+
+SETTLE = timedelta(seconds=20)
+"""How long a POST without an answer may still take effect: no other POST before that."""
+
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far Finch's clock may lag ours."""
+
+MAX_POSTS = 2
+"""The first POST, and one more after its outcome stayed unknown."""
+
+GIVE_UP = timedelta(hours=24)
+"""How long an unknown outcome is looked into while Finch does not let us look."""
+
+
+class State(StrEnum):
+    """Where a request stands."""
+
+    CLAIMED = "claimed"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    ATTACHED = "attached"
+    NO_JOB = "no_job"
+    REJECTED = "rejected"
+
+
+ENDED = frozenset({State.ACCEPTED, State.ATTACHED, State.NO_JOB, State.REJECTED})
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.CLAIMED: frozenset({State.SENT, State.REJECTED}),
+    State.SENT: frozenset({State.CLAIMED, State.SENT, State.UNKNOWN}) | ENDED,
+    State.UNKNOWN: frozenset({State.SENT}) | ENDED,
+} | dict.fromkeys(ENDED, frozenset())
+"""Every step a request may take. ``sent`` to ``sent`` is the second POST after a worker died with the first."""
+
+
+class Source(StrEnum):
+    """What asked for the job."""
+
+    HTTP = "http"
+    SCHEDULE = "schedule"
+    DIRECT = "direct"
+
+
+class Answer(BaseModel):
+    """What a caller was told, kept so that the same question gets the same bytes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: int
+    body: str
+    headers: dict[str, str] = {}
+
+
+class Request(BaseModel):
+    """The record of one request for a job."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    connection: str
+    key: str
+    source: Source
+    fingerprint: str
+    state: State = State.CLAIMED
+    created_at: Moment
+    due_at: Moment
+    posts: int = 0
+    first_sent_at: Moment | None = None
+    sent_at: Moment | None = None
+    base_url: str | None = None
+    reason: str | None = None
+    job_id: str | None = None
+    answer: Answer | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the outcome is known and final."""
+        return self.state in ENDED
+
+    def sending(self, now: datetime) -> "Request":
+        """This request, marked as sent by a worker that starts now."""
+        return self.model_copy(
+            update={
+                "state": State.SENT,
+                "posts": self.posts + 1,
+                "first_sent_at": self.first_sent_at or now,
+                "sent_at": now,
+                "due_at": now + LEASE,
+            }
+        )
+
+
+def fingerprint(body: dict[str, Any]) -> str:
+    """What a request asked for, as a digest: equal for equal JSON, whatever its spelling."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class Step(Enum):
+    """What the next look at a request has to do."""
+
+    NOTHING = auto()
+    WAIT = auto()
+    SEND = auto()
+    RECONCILE = auto()
+
+
+def next_step(request: Request, now: datetime) -> Step:
+    """What to do about a request that somebody came across."""
+    if request.ended:
+        return Step.NOTHING
+    if request.state is State.CLAIMED:
+        return Step.SEND
+    if request.state is State.SENT and request.sent_at is not None and now < request.sent_at + LEASE:
+        return Step.WAIT
+    return Step.RECONCILE
+
+
+class Verdict(Enum):
+    """What an unknown outcome comes to when Finch's list holds no job of ours."""
+
+    LOOK_AGAIN = auto()
+    POST_AGAIN = auto()
+    GIVE_UP = auto()
+
+
+def verdict(request: Request, now: datetime) -> Verdict:
+    """What to do when Finch lists no job that the unknown POST could have made."""
+    if request.sent_at is not None and now < request.sent_at + SETTLE:
+        return Verdict.LOOK_AGAIN
+    return Verdict.POST_AGAIN if request.posts < MAX_POSTS else Verdict.GIVE_UP
+
+
+def made_since(reports: Iterable[Report], request: Request) -> list[Report]:
+    """Those of the listed jobs that a request's POSTs can have made, by their age."""
+    since = (request.first_sent_at or request.created_at) - CLOCK_SKEW
+    return [report for report in reports if report.created_at is not None and report.created_at >= since]
+
+
+def adoptable(reports: Iterable[Report], request: Request, recorded: set[str], now: datetime) -> Report | None:
+    """The job, of those that Finch lists newest first, that an unanswered POST made or was attached to.
+
+    A running job is it in any case: Finch runs one at a time and answers a POST with the running one (Finch API
+    reference, "Enqueue a new automated job"). An ended one is it if it appeared since and no record holds it. A job
+    scheduled for later is listed too (Finch API reference, "List automated jobs"), and is nobody's.
+    """
+    reports = tuple(reports)
+    made = made_since(reports, request)
+    for report in reports:
+        if report.type != DATA_SYNC_ALL or (report.scheduled_at is not None and report.scheduled_at > now):
+            continue
+        if not report.ended:
+            return report
+        if report in made and report.job_id not in recorded:
+            return report
+    return None
