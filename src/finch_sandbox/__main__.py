@@ -14,7 +14,7 @@ from finch_sandbox.settings import SettingsBook
 from finch_sandbox.store import ConnectionKind, Store
 
 
-def main(  # noqa: PLR0913 - the command's options
+def main(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 0,

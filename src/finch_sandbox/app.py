@@ -1,12 +1,15 @@
 """The sandbox as one ASGI application: Finch behind its faults, and the control routes beside it."""
 
+from typing import cast
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 
-from finch_sandbox.control import Control, control_routes
+from finch_sandbox.control import Control
+from finch_sandbox.control_routes import ControlRoutes
 from finch_sandbox.exchange import Exchanges
 from finch_sandbox.routes import finch_app
 
@@ -15,10 +18,10 @@ def sandbox_app(control: Control) -> Starlette:
     """The application that a server runs."""
     finch = Exchanges(finch_app(control.finch), control.finch, control.faults)
     return Starlette(
-        routes=[control_routes(control), Mount("/", finch)], exception_handlers={HTTPException: _control_error}
+        routes=[ControlRoutes(control).mount(), Mount("/", finch)], exception_handlers={HTTPException: _control_error}
     )
 
 
 async def _control_error(_request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, HTTPException)
-    return JSONResponse({"error": refusal.detail}, refusal.status_code)
+    refused = cast("HTTPException", refusal)
+    return JSONResponse({"error": refused.detail}, refused.status_code)

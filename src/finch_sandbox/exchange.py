@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 from dataclasses import dataclass, field
+from typing import cast
 from uuid import uuid4
 
 from starlette.datastructures import Headers
@@ -144,12 +145,12 @@ def _spoiled(answer: _Answer | None, fault: Fault | None, now: float) -> _Answer
 
 
 async def _whole_body(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 async def _send(answer: _Answer, request_id: str, send: Send, content_length: int | None = None) -> None:
@@ -183,9 +184,7 @@ async def _until_disconnected(receive: Receive) -> None:
 
 
 def _transport(scope: Scope) -> asyncio.Transport:
-    transport = scope["extensions"][TRANSPORT]
-    assert isinstance(transport, asyncio.Transport)
-    return transport
+    return cast("asyncio.Transport", scope["extensions"][TRANSPORT])
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -150,7 +150,10 @@ Fault = Annotated[
 
 
 class Match(_Fault):
-    """Which requests a rule is for; what is left out matches everything. `path` may hold * ? and [...]."""
+    """Which requests a rule is for; what is left out matches everything. `path` is a glob.
+
+    In it, * also stands for slashes.
+    """
 
     method: str | None = None
     path: str | None = None

@@ -67,8 +67,8 @@ class Finch:
         if credential is None:
             raise RefusedError(errors.INVALID_TOKEN)
         if credential.revoked:
-            reauthenticate = self.settings.of(credential.connection).revoked_token == "reauthenticate_user"
-            raise RefusedError(errors.REAUTHENTICATE_USER if reauthenticate else errors.INVALID_TOKEN)
+            answer = self.settings.of(credential.connection).revoked_credential
+            raise RefusedError(errors.INVALID_TOKEN if answer == "invalid_token" else errors.REAUTHENTICATE_USER)
         return Caller(credential.connection, credential.kind, token)
 
     def enqueue(self, caller: Caller, base_url: str) -> Outcome:
@@ -79,7 +79,7 @@ class Finch:
             window = quota.current_window(self.store.window(caller.connection), settings, now)
             if caller.kind == "assisted":
                 return self._refresh_assisted(caller, settings, window)
-            running = self._running(caller.connection, now)
+            running = self.store.running_job(caller.connection, now)
             if running is not None and settings.duplicate_while_running != "new_job":
                 status = 202 if settings.duplicate_while_running == "same_job_202" else 200
                 body = _job_reference(running, settings, base_url) | _refreshes(window, settings)
@@ -142,6 +142,10 @@ class Finch:
                 self.store.set_completion_status_of_running(status, affected, self.clock())
         return Outcome(200, _configuration_body(status), "configured")
 
+    def drop_configuration(self, connection: str) -> None:
+        """Forgets how the connection's later jobs were configured to end; its settings tell again."""
+        self.store.drop_configuration(_scope(connection, self.settings.of(connection)))
+
     def introspect(self, caller: Caller) -> Outcome:
         """GET /introspect: what the token opens, and whether that connection is healthy."""
         settings = self.settings.of(caller.connection)
@@ -154,7 +158,7 @@ class Finch:
             "last_successful_sync": None if synced is None else rfc3339(synced, settings.timestamps),
         }
         products: list[JsonValue] = ["company", "directory", "individual", "employment", "payment", "pay_statement"]
-        method = {
+        method: dict[str, JsonValue] = {
             "type": "assisted" if assisted else "credential",
             "connection_status": connection_status,
             "products": products,
@@ -235,11 +239,8 @@ class Finch:
             body |= dict.fromkeys(_refreshes(window, settings))
         return Outcome(200, body)
 
-    def _running(self, connection: str, now: float) -> Job | None:
-        return next((job for job in self.store.jobs(connection) if not job.ended(now)), None)
-
     def _new_job(self, connection: str, settings: Settings, now: float) -> Job:
-        pending_seconds, in_progress_seconds = draw_durations(settings, connection, len(self.store.jobs(connection)))
+        pending_seconds, in_progress_seconds = draw_durations(settings, connection, self.store.count_jobs(connection))
         scope = _scope(connection, settings)
         configured = self.store.configuration(scope)
         if settings.configuration_lasts == "one_shot":

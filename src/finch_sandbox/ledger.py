@@ -1,4 +1,7 @@
-"""What Finch saw and did: one entry for each request, kept apart from what the client was told."""
+"""What Finch saw and did: one entry for each request, kept apart from what the client was told.
+
+Entries are in the order in which Finch was done with the requests.
+"""
 
 from typing import Literal
 

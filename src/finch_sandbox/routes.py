@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -30,7 +30,8 @@ def finch_app(finch: Finch) -> Starlette:
             caller = finch.authenticate(request.headers.get("authorization"))
             body = await request.body()
             _check_version(finch, caller, request)
-            outcome = handler(finch, caller, request, _json_object(finch, caller, body) if body else {})
+            parsed = _json_object(finch, caller, body) if body and request.method != "GET" else {}
+            outcome = handler(finch, caller, request, parsed)
             request.state.done.effect, request.state.done.job_id = outcome.effect, outcome.job_id
             return _response(outcome)
 
@@ -64,7 +65,7 @@ def _configuration(finch: Finch, caller: Caller, _request: Request, _body: dict[
 def _configure(finch: Finch, caller: Caller, _request: Request, body: dict[str, Any]) -> Outcome:
     _check_type(finch, caller, body)
     status = body.get("completion_status")
-    if status not in get_args(TerminalStatus):
+    if status is None or status not in get_args(TerminalStatus):
         raise _invalid(finch, caller, f"completion_status must be one of {', '.join(get_args(TerminalStatus))}")
     return finch.configure(caller, status)
 
@@ -135,11 +136,9 @@ def _error_response(error: FinchError) -> Response:
 
 
 async def _refused(_request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, RefusedError)
-    return _error_response(refusal.error)
+    return _error_response(cast("RefusedError", refusal).error)
 
 
 async def _not_routed(request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, HTTPException)
-    error = errors.method_not_allowed(request.method) if refusal.status_code == 405 else errors.UNKNOWN_ROUTE
-    return _error_response(error)
+    wrong_method = cast("HTTPException", refusal).status_code == 405
+    return _error_response(errors.method_not_allowed(request.method) if wrong_method else errors.UNKNOWN_ROUTE)

@@ -35,7 +35,7 @@ _START_SECONDS = 10
 class _Protocol(H11Protocol):
     """HTTP/1.1 that lets the application get at the connection's transport, to cut or reset it."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - as uvicorn's own
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         app = self.app
 
@@ -79,7 +79,7 @@ class Sandbox:
         """Where the sandbox is and what opens its connections."""
         return {"url": self.url, "connections": self.control.connections()}
 
-    def add_fault(  # noqa: PLR0913 - the fields of a rule, by keyword
+    def add_fault(
         self,
         fault: Fault,
         *,
@@ -146,7 +146,7 @@ def serve(control: Control, host: str, port: int, on_ready: Callable[[Sandbox], 
 
 
 @contextmanager
-def running_sandbox(  # noqa: PLR0913 - each has a good default and is given by keyword
+def running_sandbox(
     settings: Settings | None = None,
     *,
     connections: Mapping[str, ConnectionKind] = DEFAULT_CONNECTIONS,

@@ -6,7 +6,7 @@ A setting's default is the best guess from what Finch does publish; its descript
 from threading import RLock
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
 
 TerminalStatus = Literal["complete", "error", "reauth_error", "permissions_error"]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -119,7 +119,7 @@ class Settings(BaseModel):
     invalid_request: Literal["400_bad_request", "400_invalid_request_error", "401_invalid_request_error"] = Field(
         default="400_bad_request", description="Answer to a request that is not as documented; several are published."
     )
-    revoked_token: Literal["invalid_token", "reauthenticate_user"] = Field(
+    revoked_credential: Literal["invalid_token", "reauthenticate_user"] = Field(
         default="invalid_token", description="Which 401 a token gets that was valid once."
     )
 
@@ -162,6 +162,9 @@ class Settings(BaseModel):
     )
 
 
+_BY_CONNECTION = TypeAdapter(dict[str, dict[str, JsonValue]])
+
+
 class SettingsBook:
     """The settings in force, for all connections and for each; changed at run time by patches.
 
@@ -201,15 +204,11 @@ class SettingsBook:
             ValueError: It names an unknown setting or a value that is not allowed (pydantic's ValidationError).
         """
         everywhere = {name: value for name, value in change.items() if name != "connections"}
-        by_connection = change.get("connections", {})
-        if not isinstance(by_connection, dict):
-            raise ValueError("connections must be an object of settings by connection name")
+        by_connection = _BY_CONNECTION.validate_python(change.get("connections", {}))
         with self._lock:
             changed = _merged(self._everywhere, everywhere)
             overrides = dict(self._overrides)
             for connection, own in by_connection.items():
-                if not isinstance(own, dict):
-                    raise ValueError(f"connections.{connection} must be an object of settings")
                 overrides[connection] = {**overrides.get(connection, {}), **own}
                 _merged(changed, overrides[connection])
             self._everywhere, self._overrides = changed, overrides

@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, connection TEXT NOT N
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT UNIQUE NOT NULL, connection TEXT NOT NULL,
     created_at REAL NOT NULL, pending_seconds REAL NOT NULL, in_progress_seconds REAL NOT NULL,
-    completion_status TEXT NOT NULL);
+    completion_status TEXT NOT NULL,
+    ends_at REAL GENERATED ALWAYS AS (created_at + pending_seconds + in_progress_seconds) VIRTUAL);
 CREATE INDEX IF NOT EXISTS jobs_of_connection ON jobs (connection, number);
 CREATE TABLE IF NOT EXISTS windows (connection TEXT PRIMARY KEY, opened_at REAL NOT NULL, used INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS configurations (scope TEXT PRIMARY KEY, completion_status TEXT NOT NULL);
@@ -127,6 +128,20 @@ class Store:
         rows = self._read(f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ?", job_id)  # noqa: S608 - as above
         return next((Job(*row) for row in rows), None)
 
+    def running_job(self, connection: str, now: float) -> Job | None:
+        """The connection's newest job that has not ended."""
+        rows = self._read(
+            f"SELECT {_JOB_COLUMNS} FROM jobs WHERE connection = ? AND ends_at > ? ORDER BY number DESC LIMIT 1",  # noqa: S608
+            connection,
+            now,
+        )
+        return next((Job(*row) for row in rows), None)
+
+    def count_jobs(self, connection: str) -> int:
+        """How many jobs the connection has had."""
+        ((count,),) = self._read("SELECT count(*) FROM jobs WHERE connection = ?", connection)
+        return int(count)
+
     def jobs(self, connection: str | None = None) -> list[Job]:
         """The jobs of one connection, or of all, newest first."""
         rows = self._read(
@@ -138,8 +153,7 @@ class Store:
     def set_completion_status_of_running(self, status: TerminalStatus, connection: str | None, now: float) -> None:
         """Changes how the jobs which have not ended will end, those of one connection or all."""
         self._write(
-            "UPDATE jobs SET completion_status = ?1 WHERE (?2 IS NULL OR connection = ?2) "
-            "AND created_at + pending_seconds + in_progress_seconds > ?3",
+            "UPDATE jobs SET completion_status = ?1 WHERE (?2 IS NULL OR connection = ?2) AND ends_at > ?3",
             status,
             connection,
             now,
