@@ -17,7 +17,7 @@ from finch_sync.ledger import Answer
 DO_NOT_RETRY = {"x-should-retry": "false"}
 
 
-def enqueued(job_id: str | None, quota: Quota, base_url: str | None) -> Answer:
+def enqueued(job_id: str | None, quota: Quota, base_url: str | None, request_id: str | None = None) -> Answer:
     """The answer to an enqueue (Finch API reference, "Enqueue a new sandbox job").
 
     ``job_id`` and ``job_url`` are null for an assisted connection.
@@ -30,6 +30,7 @@ def enqueued(job_id: str | None, quota: Quota, base_url: str | None) -> Answer:
             "allowed_refreshes": quota.allowed,
             "remaining_refreshes": quota.remaining,
         },
+        _finch_request_id(request_id),
     )
 
 
@@ -64,7 +65,7 @@ def error(code: int, name: str, finch_code: str, message: str, headers: Mapping[
 
 def refused(refusal: Refused, now: datetime) -> Answer:
     """Finch's own refusal, handed on."""
-    headers = {} if refusal.request_id is None else {"Finch-Request-Id": refusal.request_id}
+    headers = _finch_request_id(refusal.request_id)
     if isinstance(refusal, QuotaExhausted):
         # The hour may not be slept in a client: the Node and Java SDKs would, on a Retry-After alone.
         if refusal.retry_at is not None:
@@ -155,6 +156,10 @@ def _job_body(record: Job, base_url: str) -> dict[str, Any]:
         include={"type", "status", "created_at", "scheduled_at", "started_at", "completed_at", "params"},
         exclude_none=True,
     )
+
+
+def _finch_request_id(request_id: str | None) -> dict[str, str]:
+    return {} if request_id is None else {"Finch-Request-Id": request_id}
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:

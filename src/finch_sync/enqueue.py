@@ -76,11 +76,13 @@ class Enqueuer:
     now: Clock
     job_deadline: timedelta
 
-    def enqueue(self, request: Request) -> Request | NotYet:
+    def enqueue(self, request: Request, *, repeats: bool = False) -> Request | NotYet:
         """Take a request as far as it goes now: to its end, or to where only time helps.
 
         Args:
             request: A new one, or one that is on record already; its key tells.
+            repeats: Whether its caller says that it made the same request before and got no answer it could use. Such
+                a request shares the end of the one that is unresolved, where another would be sent after it.
 
         Raises:
             UnknownConnection: The secret has no such connection.
@@ -99,7 +101,14 @@ class Enqueuer:
                         return NotYet(answers.key_reused())
                     return self.look(existing)
                 case Held(key):
-                    if not self._resolve_holder(request.connection, key):
+                    holder = self.store.request(request.connection, key)
+                    if holder is None:
+                        self.store.free(request.connection, key)
+                        continue
+                    outcome = self.look(holder)
+                    if repeats and holder.source is Source.HTTP and holder.fingerprint == request.fingerprint:
+                        return outcome
+                    if isinstance(outcome, NotYet):
                         break
         return self._put_off(request, answers.in_flight(), TRY_LATER)
 
@@ -124,14 +133,6 @@ class Enqueuer:
     def abandon(self, request: Request, reason: str) -> None:
         """End a request for a connection that is not there any more."""
         self._end(request, State.REJECTED, answers.given_up(), quota=Quota(None, None), reason=reason)
-
-    def _resolve_holder(self, connection: str, key: str) -> bool:
-        """Look into the request that holds a connection. Whether the connection may be free now."""
-        holder = self.store.request(connection, key)
-        if holder is None:
-            self.store.free(connection, key)
-            return True
-        return isinstance(self.look(holder), Request)
 
     def _put_off(self, request: Request, answer: Answer, delay: timedelta) -> NotYet:
         """Leave a claimed request to the sweep. One that somebody waits for was never written down."""
@@ -186,7 +187,7 @@ class Enqueuer:
         return NotYet(answer)
 
     def _accept(self, sent: Request, enqueued: Enqueued) -> Request | NotYet:
-        answer = answers.enqueued(enqueued.job_id, enqueued.quota, sent.base_url)
+        answer = answers.enqueued(enqueued.job_id, enqueued.quota, sent.base_url, enqueued.request_id)
         if enqueued.job_id is None:
             return self._end(sent, State.NO_JOB, answer, quota=enqueued.quota)
         return self._take(sent, enqueued.job_id, answer, enqueued.quota)
@@ -198,6 +199,7 @@ class Enqueuer:
         ended = request.model_copy(update={"state": State.ACCEPTED, "job_id": job_id, "answer": answer})
         match self.store.end(request, ended, now=now, quota=quota, job=job):
             case Won():
+                logger.info("job accepted", job_id=job_id, request_key=request.key)
                 self._follow(job)
                 return ended
             case Taken(other):

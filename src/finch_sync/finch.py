@@ -7,6 +7,7 @@ told apart by whether Finch can have acted (`NotSent`, `Refused`: no; `OutcomeUn
 import json
 import math
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,14 @@ from typing import Any
 from urllib.parse import quote
 
 import urllib3
+from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, SSLError
 
 from finch_sync.clock import Moment
 from finch_sync.jobs import DATA_SYNC_ALL, Report, is_job_id
+
+logger = Logger(child=True)
 
 API_VERSION = "2020-09-17"
 """Finch-API-Version, required on every call (Finch developer guide, "Versioning")."""
@@ -225,6 +229,7 @@ class Finch:
             "Finch-API-Version": API_VERSION,
             "User-Agent": "finch-sync",
         }
+        began = time.monotonic()
         try:
             response = self._http.request(
                 method,
@@ -244,7 +249,15 @@ class Finch:
                 response.close()  # gives the connection back if all of it was read, and ends it if not
         except MaxRetryError as error:
             raise (error.reason if isinstance(error.reason, HTTPError) else error) from None
-        return _Response(response.status, content if whole else b"", response.headers)
+        answered = _Response(response.status, content if whole else b"", response.headers)
+        logger.info(
+            "finch answered",
+            call=f"{method} {path}",
+            status=answered.status,
+            finch_request_id=answered.request_id,
+            milliseconds=round((time.monotonic() - began) * 1000),
+        )
+        return answered
 
 
 @dataclass(frozen=True, slots=True)

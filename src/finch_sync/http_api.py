@@ -92,7 +92,7 @@ class HttpApi:
             due_at=now,
             base_url=_base_url(request),
         )
-        outcome = self.enqueuer.enqueue(asked)
+        outcome = self.enqueuer.enqueue(asked, repeats=key is None and _is_repetition(request))
         if isinstance(outcome, NotYet) or outcome.answer is None:
             return outcome.answer or answers.in_flight()
         if outcome.created_at < now:
@@ -117,6 +117,11 @@ class HttpApi:
         jobs = self.store.jobs(connection, limit=page.limit, offset=page.offset)
         quota = self.store.quota(connection, since=self.now() - QUOTA_WINDOW)
         return answers.jobs(jobs, quota, _base_url(request))
+
+
+def _is_repetition(request: HttpRequest) -> bool:
+    """Whether an official SDK repeats a request by itself: it counts, but sends no idempotency key."""
+    return request.header("x-stainless-retry-count") not in {None, "0"}
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

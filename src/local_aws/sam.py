@@ -45,10 +45,20 @@ def build(interpreter: Interpreter) -> Path:
                 ["build", "--template-file", str(PROJECT / "template.yaml"), "--build-dir", str(unfinished),
                  "--parameter-overrides", f"Runtime={interpreter.runtime}"],
                 _BUILDS / f"{key}.log",
-                {"LAMBDA_PYTHON": interpreter.version, "PATH": f"{Path(uv()).parent}{os.pathsep}{os.environ['PATH']}"},
+                {"LAMBDA_PYTHON": interpreter.version, "PATH": _path_with_uv()},
             )  # fmt: skip
             unfinished.rename(folder)
     return folder / "template.yaml"
+
+
+def build_for_aws() -> Path:
+    """Build for the template's own runtime, where `sam deploy` looks for it.
+
+    Raises:
+        SamError: the build failed.
+    """
+    _sam(["build"], _BUILDS / "aws.log", {"PATH": _path_with_uv()})
+    return PROJECT / ".aws-sam" / "build" / "template.yaml"
 
 
 def deploy(template: Path, endpoint_url: str, parameters: Mapping[str, str], log: Path) -> dict[str, str]:
@@ -72,6 +82,11 @@ def deploy(template: Path, endpoint_url: str, parameters: Mapping[str, str], log
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
+def _path_with_uv() -> str:
+    """The makefile of the function calls uv by its name."""
+    return f"{Path(uv()).parent}{os.pathsep}{os.environ['PATH']}"
+
+
 def _sam(arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
     """Run SAM with nothing of the user's own AWS settings, so that it cannot reach a real account."""
     host = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
@@ -82,6 +97,7 @@ def _sam(arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
         "SAM_CLI_TELEMETRY": "0",
         "__SAM_CLI_APP_DIR": str(LOCAL / "sam"),
     }
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         run = subprocess.run(  # noqa: S603 - our own arguments
             [environment("sam") / "sam", *arguments],

@@ -110,8 +110,9 @@ def running_stack(
 
 
 def _tidy(folder: Path, failure: type[BaseException] | None, *_: object) -> None:
-    """Leave nothing behind, but after a failure the logs."""
-    shutil.rmtree(folder / "tmp" if failure else folder, ignore_errors=True)
+    """Leave nothing behind, but the logs after a failure; an interruption is none."""
+    failed = failure is not None and issubclass(failure, Exception)
+    shutil.rmtree(folder / "tmp" if failed else folder, ignore_errors=True)
 
 
 def _described(
