@@ -1,0 +1,58 @@
+# `make help` lists what can be done here. Only make and Python 3.11 or newer are needed; uv is brought along.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# uv: the one on PATH, else one of our own.
+OWN_UV := $(CURDIR)/.local/tools/uv/bin
+ifeq ($(shell command -v uv),)
+  export PATH := $(OWN_UV):$(PATH)
+  UV_READY := $(OWN_UV)/uv
+endif
+RUN := uv run --frozen
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# --- try it ---------------------------------------------------------------------------------------------------------
+.PHONY: demo up sandbox sam-local
+demo: $(UV_READY) ## start everything, run one job over HTTP and one by the schedule's rule, stop everything (TIMEOUT=)
+	$(RUN) python -m local_aws demo $(if $(TIMEOUT),--timeout $(TIMEOUT))
+
+up: $(UV_READY) ## keep a local stack running until Ctrl-C (OUT=, FINCH_URL= and FINCH_TOKEN= for another Finch)
+	@FINCH_URL='$(FINCH_URL)' FINCH_TOKEN='$(FINCH_TOKEN)' $(RUN) python -m local_aws up $(if $(OUT),--out '$(OUT)')
+
+sandbox: $(UV_READY) ## run the local Finch sandbox alone (PORT=)
+	$(RUN) python -m finch_sandbox --port $(or $(PORT),0)
+
+sam-local: $(UV_READY) ## with Docker: run every file in events/ through `sam local`
+	$(RUN) python -m local_aws sam-local
+
+# --- work on it -----------------------------------------------------------------------------------------------------
+.PHONY: test lint build lock clean
+test: lint ## everything CI checks: lint, types, lock files, template, all tests that need no Docker
+	$(RUN) pytest --numprocesses 2 --dist loadgroup
+
+lint: $(UV_READY) ## all of `make test` but the tests
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+	$(RUN) python -m local_aws check
+
+build: $(UV_READY) ## build the function as `sam deploy` takes it, into .aws-sam/build
+	$(RUN) python -m local_aws build
+
+lock: $(UV_READY) ## bring uv.lock and all requirements files up to date with pyproject.toml
+	uv lock
+	uv export --quiet --frozen --no-default-groups --no-emit-project --format requirements.txt -o src/requirements.txt
+	for tool in ministack sam ric; do \
+	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	    src/local_aws/requirements/$$tool.in -o src/local_aws/requirements/$$tool.txt || exit; \
+	done
+
+clean: ## remove everything that was made here, the tools too
+	rm -rf .local .aws-sam .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(OWN_UV)/uv:
+	python3 -m venv $(dir $(OWN_UV))
+	$(OWN_UV)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9

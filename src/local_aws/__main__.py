@@ -1,0 +1,94 @@
+"""The commands of the Makefile that need more than a line: `python -m local_aws --help`."""
+
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from local_aws import checks
+from local_aws.demo import JobError, demonstrate
+from local_aws.environments import SetupError
+from local_aws.finch import Finch, Sandbox
+from local_aws.processes import ProcessError
+from local_aws.sam import SamError, build_for_aws
+from local_aws.up import DEFAULT_FILE, InUseError, keep_up
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+console = Console()
+
+
+@app.command()
+def up(
+    out: Annotated[Path, typer.Option(help="Where to write what others need to know about the stack.")] = DEFAULT_FILE,
+    finch_url: Annotated[
+        str | None, typer.Option(envvar="FINCH_URL", help="Another Finch than a local sandbox.")
+    ] = None,
+    finch_token: Annotated[
+        str | None, typer.Option(envvar="FINCH_TOKEN", help="Its tokens: [NAME=]TOKEN, separated by commas.")
+    ] = None,
+) -> None:
+    """Keep a local stack running until Ctrl-C."""
+    finch = _finch(finch_url, finch_token)
+    try:
+        keep_up(finch, out.absolute(), console)
+    except KeyboardInterrupt:
+        console.print("\nstopped", highlight=False)
+
+
+@app.command()
+def demo(
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds for both jobs, once the stack is ready.")] = 120,
+) -> None:
+    """Run one job over HTTP and one by the schedule's rule."""
+    demonstrate(timeout, console)
+
+
+@app.command()
+def check() -> None:
+    """Check the lock files and the template."""
+    begun, found = time.monotonic(), list(checks.failures())
+    for failure in found:
+        console.print(failure, style="red", markup=False, highlight=False)
+    if found:
+        raise typer.Exit(1)
+    console.print(f"lock files and template: nothing to report ({time.monotonic() - begun:.0f} s)", highlight=False)
+
+
+@app.command()
+def build() -> None:
+    """Build the function as `sam deploy` takes it."""
+    console.print(f"built {build_for_aws()}", highlight=False)
+
+
+def _finch(url: str | None, tokens: str | None) -> Finch | Sandbox:
+    if not url and not tokens:
+        return Sandbox()
+    if not url or not tokens:
+        raise typer.BadParameter("FINCH_URL and FINCH_TOKEN belong together")
+    named = [each.strip().rpartition("=") for each in tokens.split(",")]
+    return Finch(url, {name or f"connection-{number}": token for number, (name, _, token) in enumerate(named, start=1)})
+
+
+def _interrupt(*_: object) -> NoReturn:
+    # Once is enough: what follows is the orderly end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run a command; an expected failure is told without a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app()
+    except (InUseError, JobError, ProcessError, SamError, SetupError) as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
