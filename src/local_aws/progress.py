@@ -40,9 +40,9 @@ class JobProgress:
 
     @property
     def elapsed_seconds(self) -> float:
-        """The time since Finch accepted the job, until it was completed or now."""
-        accepted, completed = self.record["accepted_at"], self.record.get("completed_at")
-        until = datetime.fromisoformat(completed) if completed else datetime.now(UTC)
+        """The time since Finch accepted the job, until its end was recorded or now."""
+        accepted, ended = self.record["accepted_at"], self.record.get("ended_at")
+        until = datetime.fromisoformat(ended) if ended else datetime.now(UTC)
         return (until - datetime.fromisoformat(accepted)).total_seconds()
 
     @property

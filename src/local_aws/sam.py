@@ -70,7 +70,7 @@ def deploy(template: Path, endpoint_url: str, parameters: Mapping[str, str], log
     Raises:
         SamError: the deployment failed.
     """
-    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    overrides = [f'{name}="{value}"' for name, value in parameters.items()]  # quoted, for SAM splits at spaces
     _sam(
         ["deploy", "--config-file", str(PROJECT / "samconfig.toml"), "--config-env", "local",
          "--template-file", str(template), "--stack-name", STACK_NAME, "--parameter-overrides", *overrides],
