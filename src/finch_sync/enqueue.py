@@ -16,11 +16,11 @@ from typing import assert_never
 from aws_lambda_powertools import Logger
 
 from finch_sync import answers
+from finch_sync.access import with_newest_token
 from finch_sync.clock import Clock
 from finch_sync.connections import Connections
 from finch_sync.executions import Executions
 from finch_sync.finch import (
-    ActionRequired,
     Enqueued,
     Finch,
     FinchUnavailable,
@@ -87,7 +87,7 @@ class Enqueuer:
         Raises:
             UnknownConnection: The secret has no such connection.
         """
-        token = self.connections.token(request.connection)
+        self.connections.token(request.connection)  # before anything is written: a name that is not there is refused
         paused = self.pause.seconds_left(self.now())
         if paused > 0:
             return self._put_off(request, answers.paused(paused), timedelta(seconds=paused))
@@ -95,7 +95,7 @@ class Enqueuer:
             sent = request.sending(self.now())
             match self.store.send(sent):
                 case Won():
-                    return self._post(sent, token)
+                    return self._post(sent)
                 case Taken(existing):
                     if existing.fingerprint != request.fingerprint:
                         return NotYet(answers.key_reused())
@@ -122,13 +122,13 @@ class Enqueuer:
             case Step.SEND:
                 return self.enqueue(request)
             case Step.RECONCILE:
-                return self._reconcile(request, self.connections.token(request.connection))
+                return self._reconcile(request)
             case impossible:
                 assert_never(impossible)
 
     def leave_to_sweep(self, request: Request) -> None:
         """Let others have their turn before a request that just failed gets another."""
-        self.store.put_off(request, request.model_copy(update={"due_at": self.now() + TRY_LATER}))
+        self.store.step(request, request.put_off(self.now() + TRY_LATER))
 
     def abandon(self, request: Request, reason: str) -> None:
         """End a request for a connection that is not there any more."""
@@ -137,12 +137,12 @@ class Enqueuer:
     def _put_off(self, request: Request, answer: Answer, delay: timedelta) -> NotYet:
         """Leave a claimed request to the sweep. One that somebody waits for was never written down."""
         if request.source is not Source.HTTP:
-            self.store.put_off(request, request.model_copy(update={"due_at": self.now() + delay}))
+            self.store.step(request, request.put_off(self.now() + delay))
         return NotYet(answer)
 
-    def _post(self, sent: Request, token: str) -> Request | NotYet:
+    def _post(self, sent: Request) -> Request | NotYet:
         try:
-            enqueued = self._post_with_newest_token(sent.connection, token)
+            enqueued = with_newest_token(self.connections, sent.connection, self.finch.enqueue)
         except NotSent as error:
             logger.warning("finch not reached", error=str(error), connection=sent.connection)
             return self._give_back(sent, answers.not_reached(), TRY_LATER)
@@ -159,31 +159,17 @@ class Enqueuer:
             )
         except OutcomeUnknown as error:
             logger.error("answer lost, outcome unknown", error=str(error), connection=sent.connection)
-            return self._unknown(sent, token, str(error))
+            return self._unknown(sent, str(error))
         return self._accept(sent, enqueued)
 
-    def _post_with_newest_token(self, connection: str, token: str) -> Enqueued:
-        try:
-            return self.finch.enqueue(token)
-        except ActionRequired as refusal:
-            newer = self.connections.newer_token(connection, token) if refusal.status == 401 else None
-            if newer is None:
-                raise
-            return self.finch.enqueue(newer)
-
-    def _give_back(self, sent: Request, answer: Answer, delay: timedelta) -> Request | NotYet:
+    def _give_back(self, sent: Request, answer: Answer, delay: timedelta) -> NotYet:
         """Nothing reached Finch: a caller may ask again as for the first time; what nobody waits for is tried again."""
-        claimed = None
-        # After a first POST whose outcome is unknown, this one's failure settles nothing.
+        due_at = self.now() + delay
         if sent.posts > 1:
-            unknown = sent.model_copy(update={"state": State.UNKNOWN, "posts": 1, "due_at": self.now() + delay})
-            self.store.mark_unknown(sent, unknown)
-            return NotYet(answer)
-        if sent.source is not Source.HTTP:
-            claimed = sent.model_copy(
-                update={"state": State.CLAIMED, "posts": 0, "first_sent_at": None, "due_at": self.now() + delay}
-            )
-        self.store.give_back(sent, claimed)
+            # The first POST's outcome is as unknown as it was; this one's failure settles nothing.
+            self.store.step(sent, sent.becoming(State.UNKNOWN, posts=sent.posts - 1, due_at=due_at))
+        else:
+            self.store.give_back(sent, None if sent.source is Source.HTTP else sent.unsent(due_at))
         return NotYet(answer)
 
     def _accept(self, sent: Request, enqueued: Enqueued) -> Request | NotYet:
@@ -196,7 +182,7 @@ class Enqueuer:
         """End a request with a job, and see that the job is followed."""
         now = self.now()
         job = accepted_job(request.connection, job_id, now=now, deadline=now + self.job_deadline)
-        ended = request.model_copy(update={"state": State.ACCEPTED, "job_id": job_id, "answer": answer})
+        ended = request.becoming(State.ACCEPTED, job_id=job_id, answer=answer)
         match self.store.end(request, ended, now=now, quota=quota, job=job):
             case Won():
                 logger.info("job accepted", job_id=job_id, request_key=request.key)
@@ -237,7 +223,7 @@ class Enqueuer:
         reason: str | None = None,
         job_id: str | None = None,
     ) -> Request | NotYet:
-        ended = request.model_copy(update={"state": state, "answer": answer, "reason": reason, "job_id": job_id})
+        ended = request.becoming(state, answer=answer, reason=reason, job_id=job_id)
         match self.store.end(request, ended, now=self.now(), quota=quota, job=None):
             case Taken(other):
                 return self.look(other)
@@ -246,19 +232,19 @@ class Enqueuer:
 
     # --- unknown outcomes --------------------------------------------------------------------------------------------
 
-    def _unknown(self, sent: Request, token: str, reason: str) -> Request | NotYet:
-        unknown = sent.model_copy(update={"state": State.UNKNOWN, "reason": reason, "due_at": self.now() + SETTLE})
-        match self.store.mark_unknown(sent, unknown):
+    def _unknown(self, sent: Request, reason: str) -> Request | NotYet:
+        unknown = sent.becoming(State.UNKNOWN, reason=reason, due_at=self.now() + SETTLE)
+        match self.store.step(sent, unknown):
             case Taken(other):
                 return self.look(other)
             case Won():
-                return self._reconcile(unknown, token)
+                return self._reconcile(unknown)
 
-    def _reconcile(self, request: Request, token: str) -> Request | NotYet:
+    def _reconcile(self, request: Request) -> Request | NotYet:
         """Find out what became of a POST."""
         now = self.now()
         try:
-            listing = self.finch.jobs(token)
+            listing = with_newest_token(self.connections, request.connection, self.finch.jobs)
         except (FinchUnavailable, Refused) as error:
             return self._cannot_look(request, error)
         recorded = self.store.recorded(request.connection, [r.job_id for r in made_since(listing.reports, request)])
@@ -271,12 +257,12 @@ class Enqueuer:
                 return NotYet(answers.unknown())
             case Verdict.POST_AGAIN:
                 resent = request.sending(now)
-                match self.store.send_again(request, resent):
+                match self.store.step(request, resent):
                     case Won():
                         logger.warning(
                             "unknown outcome: no job is listed, posting once more", connection=request.connection
                         )
-                        return self._post(resent, token)
+                        return self._post(resent)
                     case Taken(other):
                         return self.look(other)
             case Verdict.GIVE_UP:
@@ -292,8 +278,8 @@ class Enqueuer:
             return self._end(request, State.REJECTED, answers.given_up(), quota=Quota(None, None), reason=str(error))
         if isinstance(error, RateLimited):
             self.pause.heed(error, now)
-        later = request.model_copy(update={"state": State.UNKNOWN, "due_at": now + TRY_LATER})
-        self.store.mark_unknown(request, later)
+        unknown = request if request.state is State.UNKNOWN else request.becoming(State.UNKNOWN)
+        self.store.step(request, unknown.put_off(now + TRY_LATER))
         return NotYet(answers.unknown())
 
     def _adopt(self, request: Request, found: Report, listed: Quota) -> Request | NotYet:

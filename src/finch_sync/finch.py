@@ -27,9 +27,9 @@ logger = Logger(child=True)
 API_VERSION = "2020-09-17"
 """Finch-API-Version, required on every call (Finch developer guide, "Versioning")."""
 
-ENQUEUE_TIMEOUT = urllib3.Timeout(connect=3.0, read=12.0)
-LOOK_TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
-"""Together they leave room within the 29 s that API Gateway waits for the function."""
+ENQUEUE_TIMEOUT = urllib3.Timeout(connect=2.0, read=10.0)
+LOOK_TIMEOUT = urllib3.Timeout(connect=2.0, read=6.0)
+"""A POST and a look after it fit, with two tries to connect each, into the 29 s that API Gateway waits."""
 
 MAX_ANSWER_BYTES = 1_000_000
 

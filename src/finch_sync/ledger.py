@@ -61,6 +61,10 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 """Every step a request may take. ``sent`` to ``sent`` is the second POST after a worker died with the first."""
 
 
+class IllegalTransitionError(Exception):
+    """A step that the ledger does not have: a mistake in this program."""
+
+
 class Source(StrEnum):
     """What asked for the job."""
 
@@ -104,17 +108,33 @@ class Request(BaseModel):
         """Whether the outcome is known and final."""
         return self.state in ENDED
 
+    def becoming(self, state: State, **changes: Any) -> "Request":
+        """This request, one step on.
+
+        Raises:
+            IllegalTransitionError: The ledger has no such step.
+        """
+        if state not in TRANSITIONS[self.state]:
+            raise IllegalTransitionError(f"{self.state} -> {state}")
+        return self.model_copy(update={"state": state, **changes})
+
     def sending(self, now: datetime) -> "Request":
-        """This request, marked as sent by a worker that starts now."""
-        return self.model_copy(
-            update={
-                "state": State.SENT,
-                "posts": self.posts + 1,
-                "first_sent_at": self.first_sent_at or now,
-                "sent_at": now,
-                "due_at": now + LEASE,
-            }
+        """This request, about to be POSTed by a worker that starts now."""
+        return self.becoming(
+            State.SENT,
+            posts=self.posts + 1,
+            first_sent_at=self.first_sent_at or now,
+            sent_at=now,
+            due_at=now + LEASE,
         )
+
+    def unsent(self, due_at: datetime) -> "Request":
+        """This request, after its only POST certainly did not reach Finch."""
+        return self.becoming(State.CLAIMED, posts=0, first_sent_at=None, sent_at=None, due_at=due_at)
+
+    def put_off(self, due_at: datetime) -> "Request":
+        """This request as it stands, for the sweep to look at again."""
+        return self.model_copy(update={"due_at": due_at})
 
 
 def fingerprint(body: dict[str, Any]) -> str:

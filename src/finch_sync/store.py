@@ -129,17 +129,9 @@ class Store:
             lambda failed: Taken(_request(failed[0])) if 0 in failed else Held(failed[1]["unresolved"]),
         )
 
-    def send_again(self, seen: Request, resent: Request) -> Won | Taken:
-        """Mark the one repetition of a POST whose outcome stayed unknown; of several workers that try, one wins."""
-        return self._replace(seen, resent, [])
-
-    def mark_unknown(self, seen: Request, unknown: Request) -> Won | Taken:
-        """Write down that a POST's answer was lost."""
-        return self._replace(seen, unknown, [])
-
-    def put_off(self, seen: Request, later: Request) -> Won | Taken:
-        """Move the moment at which the sweep looks at a request again."""
-        return self._replace(seen, later, [])
+    def step(self, seen: Request, stepped: Request) -> Won | Taken:
+        """Move a request on that stays open and keeps its connection; of several workers that try, one wins."""
+        return self._replace(seen, stepped, [])
 
     def give_back(self, seen: Request, claimed: Request | None) -> Won | Taken:
         """Undo a send that certainly did not reach Finch: back to claimed, or away altogether."""

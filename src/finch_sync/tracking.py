@@ -9,10 +9,11 @@ from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from finch_sync import polling
+from finch_sync.access import with_newest_token
 from finch_sync.clock import Clock, Moment
 from finch_sync.connections import Connections, UnknownConnection
 from finch_sync.executions import Executions
-from finch_sync.finch import ActionRequired, Finch, FinchUnavailable, JobNotFound, RateLimited, Refused
+from finch_sync.finch import Finch, FinchUnavailable, JobNotFound, RateLimited, Refused
 from finch_sync.jobs import KNOWN_STATUSES, Job, Report, Tracking, may_restart
 from finch_sync.pause import Pause
 from finch_sync.store import Store
@@ -104,14 +105,7 @@ class Tracker:
         self.store.look_again(job, at=again_at)
 
     def _look(self, state: TrackingState) -> Report:
-        token = self.connections.token(state.connection)
-        try:
-            return self.finch.job(token, state.job_id)
-        except ActionRequired as refusal:
-            newer = self.connections.newer_token(state.connection, token) if refusal.status == 401 else None
-            if newer is None:
-                raise
-            return self.finch.job(newer, state.job_id)
+        return with_newest_token(self.connections, state.connection, lambda token: self.finch.job(token, state.job_id))
 
     def _weigh(self, state: TrackingState, report: Report) -> Decision:
         if report.ended:
