@@ -1,5 +1,6 @@
 """The sandbox as one ASGI application: Finch behind its faults, and the control routes beside it."""
 
+import asyncio
 from typing import cast
 
 from starlette.applications import Starlette
@@ -14,9 +15,9 @@ from finch_sandbox.exchange import Exchanges
 from finch_sandbox.routes import finch_app
 
 
-def sandbox_app(control: Control) -> Starlette:
-    """The application that a server runs."""
-    finch = Exchanges(finch_app(control.finch), control.finch, control.faults)
+def sandbox_app(control: Control, stopping: asyncio.Event) -> Starlette:
+    """The application that a server runs, until it sets `stopping`."""
+    finch = Exchanges(finch_app(control.finch), control.finch, control.faults, stopping)
     return Starlette(
         routes=[ControlRoutes(control).mount(), Mount("/", finch)], exception_handlers={HTTPException: _control_error}
     )

@@ -59,16 +59,30 @@ class _Asked:
     done: Done = field(default_factory=Done)
 
 
-class Exchanges:
-    """Wraps Finch's routes: applies faults, adds Finch-Request-Id, and records every request."""
+class _StoppedError(Exception):
+    """The server stops while a request is slow; to the client that is a Finch that went down."""
 
-    def __init__(self, app: ASGIApp, finch: Finch, faults: FaultBook) -> None:
+
+class Exchanges:
+    """Wraps Finch's routes: applies faults, adds Finch-Request-Id, and records every request.
+
+    Once `stopping` is set, a request that is being slow gets a reset connection instead of its answer.
+    """
+
+    def __init__(self, app: ASGIApp, finch: Finch, faults: FaultBook, stopping: asyncio.Event) -> None:
         self._app = app
         self._finch = finch
         self._faults = faults
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request (ASGI)."""
+        try:
+            await self._exchange(scope, receive, send)
+        except _StoppedError:
+            await _reset(scope, receive)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         authorization = Headers(scope=scope).get("authorization")
         connection = self._finch.connection_of(authorization)
         asked = _Asked(scope, await _whole_body(receive), connection, self._finch.clock())
@@ -76,12 +90,12 @@ class Exchanges:
         fault = None if rule is None else rule.rule.fault
 
         if isinstance(fault, SlowFault) and fault.when == "before":
-            await asyncio.sleep(fault.seconds)
+            await self._pause(fault.seconds)
         acts = fault is None or fault.when == "after" or isinstance(fault, SlowFault)
         answer = _spoiled(await self._act(asked) if acts else None, fault, self._finch.clock())
         self._record(asked, answer, rule)
         if isinstance(fault, SlowFault) and fault.when == "after":
-            await asyncio.sleep(fault.seconds)
+            await self._pause(fault.seconds)
 
         if answer is None:
             await _reset(scope, receive)
@@ -89,6 +103,13 @@ class Exchanges:
             await _send_half(answer, asked.request_id, scope, receive, send)
         else:
             await _send(answer, asked.request_id, send)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+        raise _StoppedError
 
     async def _act(self, asked: _Asked) -> _Answer:
         asked.scope.setdefault("state", {})["done"] = asked.done

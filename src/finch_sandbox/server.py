@@ -49,9 +49,10 @@ class _Protocol(H11Protocol):
 class _Server(Server):
     """A server that leaves signals to its owner and says when it accepts connections."""
 
-    def __init__(self, config: Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: Config, on_ready: Callable[[], None], stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._stopping = stopping
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -60,6 +61,10 @@ class _Server(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
 
 
 class Sandbox:
@@ -191,8 +196,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _server(control: Control, on_ready: Callable[[], None]) -> _Server:
+    stopping = asyncio.Event()
     config = Config(
-        sandbox_app(control),
+        sandbox_app(control, stopping),
         http=_Protocol,
         lifespan="off",
         log_level="warning",
@@ -203,4 +209,4 @@ def _server(control: Control, on_ready: Callable[[], None]) -> _Server:
         timeout_keep_alive=120,
         timeout_graceful_shutdown=1,
     )
-    return _Server(config, on_ready)
+    return _Server(config, on_ready, stopping)

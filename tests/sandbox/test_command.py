@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,22 @@ def test_options_choose_connections_tokens_and_settings(tmp_path: Path) -> None:
         }
         job_id = call(record, "POST", "/sandbox/jobs", "one", {"type": "data_sync_all"})["job_id"]
         assert call(record, "GET", f"/jobs/automated/{job_id}", "one")["status"] == "error"
+
+
+def test_it_stops_at_once_though_a_request_is_slow(tmp_path: Path) -> None:
+    with command(tmp_path) as (process, record), ThreadPoolExecutor(1) as thread:
+        rule = {"fault": {"kind": "slow", "seconds": 600, "when": "after"}}
+        call(record, "POST", "/_sandbox/faults", body=rule)
+        answer = thread.submit(call, record, "POST", "/sandbox/jobs", "acme", {"type": "data_sync_all"})
+        deadline = time.monotonic() + 5
+        while not call(record, "GET", "/_sandbox/ledger")["jobs"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.terminate()
+        with pytest.raises(urllib3.exceptions.ProtocolError):
+            answer.result(timeout=10)
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert errors == ""
 
 
 def test_wrong_settings_are_refused_at_the_start() -> None:
