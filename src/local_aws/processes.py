@@ -4,7 +4,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,13 +66,26 @@ def free_port() -> int:
         return port
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether a process still runs; one that has ended but was not waited for, as a child's child may be, does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _end(process: psutil.Popen) -> None:
     """Ask the process and its children to end, and make them after a grace period."""
     if process.poll() is not None:
         return
     family = [*process.children(recursive=True), process]
-    process.terminate()
-    _, left = psutil.wait_procs(family, timeout=_GRACE_SECONDS)
-    for survivor in left:
-        survivor.kill()
-    psutil.wait_procs(left, timeout=_GRACE_SECONDS)
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.terminate()
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while any(map(alive, family)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for member in filter(alive, family):
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait()

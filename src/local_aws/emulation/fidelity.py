@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ministack.services import dynamodb, eventbridge, lambda_svc, stepfunctions
+from ministack.services import apigateway_v1, dynamodb, eventbridge, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from local_aws.emulation.replacing import Function, constant, replaces
@@ -114,6 +114,27 @@ def _dispatch(_original: Function, arn: str, payload: str) -> None:
         eventbridge.logger.warning("EventBridge: no function %s", name)
         return
     lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(func, config), json.loads(payload))
+
+
+# --- API Gateway ---
+
+
+@replaces(apigateway_v1, "_import_rest_api")
+def _import_api(original: Function, body: Mapping[str, Any], data: Mapping[str, Any]) -> Any:
+    """The gateway responses of an OpenAPI body are dropped; an unknown route would be answered in another shape."""
+    api_id = original(body, data)
+    for kind, response in body.get("x-amazon-apigateway-gateway-responses", {}).items():
+        apigateway_v1._put_gateway_response(api_id, kind, response)
+    return api_id
+
+
+@replaces(apigateway_v1, "_build_lambda_event_v1")
+def _lambda_event(original: Function, api_id: str, *args: Any, **kwargs: Any) -> Any:
+    """The context's path is the one that the caller asked for, here with what stands for the API's host name."""
+    event = original(api_id, *args, **kwargs)
+    if not event["headers"].get("host", "").startswith(api_id):
+        event["requestContext"]["path"] = f"/_aws/execute-api/{api_id}{event['requestContext']['path']}"
+    return event
 
 
 # --- CloudFormation ---
