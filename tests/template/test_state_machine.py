@@ -1,0 +1,140 @@
+"""What the state machine's definition promises, whatever interprets it."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from finch_sync import finch, polling, tracking
+from tests.template.shipped import definition, template
+
+MAX_EVENTS = 25_000
+"""Events that an execution's history may hold (Step Functions guide, "Quotas", execution history size)."""
+
+
+def states(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: state for name, state in definition()["States"].items() if state["Type"] == kind}
+
+
+def successors(state: dict[str, Any]) -> Iterator[str]:
+    for source in (state, *state.get("Choices", ()), *state.get("Catch", ())):
+        if "Next" in source:
+            yield source["Next"]
+    if "Default" in state:
+        yield state["Default"]
+
+
+def numbers(value: object, path: str = "") -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from numbers(child, f"{path}.{key}")
+    elif isinstance(value, list):
+        for child in value:
+            yield from numbers(child, path)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, value
+
+
+def test_every_state_can_be_reached_and_every_next_exists() -> None:
+    known, reached, to_visit = definition()["States"], set[str](), [definition()["StartAt"]]
+    while to_visit:
+        name = to_visit.pop()
+        if name not in reached:
+            reached.add(name)
+            to_visit += successors(known[name])
+    assert reached == set(known)
+
+
+@pytest.mark.parametrize("name", states("Task"))
+def test_a_task_has_a_timeout_a_retry_and_a_catch(name: str) -> None:
+    task = states("Task")[name]
+    assert task["TimeoutSeconds"] > 0
+    for retry in task["Retry"]:
+        assert retry["JitterStrategy"] == "FULL"
+        assert {"IntervalSeconds", "BackoffRate", "MaxAttempts", "MaxDelaySeconds"} <= set(retry)
+    last = task["Catch"][-1]
+    assert last["ErrorEquals"] == ["States.ALL"]
+    assert last["ResultPath"].startswith("$."), "the error would replace the input, which the next look needs"
+
+
+@pytest.mark.parametrize("name", states("Choice"))
+def test_a_choice_has_a_default_that_fails_by_name(name: str) -> None:
+    assert definition()["States"][states("Choice")[name]["Default"]]["Type"] == "Fail"
+
+
+def test_every_decision_is_known() -> None:
+    [choice] = states("Choice").values()
+    known = {rule["StringEquals"] for rule in choice["Choices"]}
+    assert {rule["Variable"] for rule in choice["Choices"]} == {"$.next"}
+    assert known == set(tracking.Decision.model_json_schema()["properties"]["next"]["enum"])
+
+
+def test_retries_are_by_names_that_exist() -> None:
+    [poll] = states("Task").values()
+    ours = [name for retry in poll["Retry"] for name in retry["ErrorEquals"] if not name.startswith("Lambda.")]
+    assert ours == [finch.FinchUnavailable.__name__]
+
+
+def test_a_failure_says_its_own_name_and_why() -> None:
+    assert states("Fail")
+    for name, state in states("Fail").items():
+        assert state["Error"] == name
+        assert state["Cause"].endswith(".")
+
+
+def test_the_definition_does_no_arithmetic() -> None:
+    text = json.dumps(definition())
+    assert "States.Math" not in text
+    assert "{%" not in text
+    assert definition().get("QueryLanguage", "JSONPath") == "JSONPath"
+    assert {path.rpartition(".")[2] for path, _ in numbers(definition())} == {
+        "TimeoutSeconds",
+        "Seconds",
+        "IntervalSeconds",
+        "BackoffRate",
+        "MaxAttempts",
+        "MaxDelaySeconds",
+    }
+    [wait] = [state for state in states("Wait").values() if "SecondsPath" in state]
+    assert wait["SecondsPath"] == "$.wait_seconds"
+    assert "wait_seconds" in tracking.Decision.model_fields
+
+
+def test_an_answer_replaces_the_state_so_that_nothing_accumulates() -> None:
+    [poll] = states("Task").values()
+    assert poll["OutputPath"] == "$.Payload"
+    assert "ResultPath" not in poll
+    assert poll["Parameters"]["Payload"] == {"poll.$": "$"}
+
+
+def test_substitutions_are_all_filled() -> None:
+    machine = template()["Resources"]["SyncJobStateMachine"]["Properties"]
+    asked = set(re.findall(r"\$\{(\w+)\}", json.dumps(definition())))
+    assert asked == set(machine["DefinitionSubstitutions"])
+
+
+def test_the_machine_outlives_the_longest_deadline() -> None:
+    assert definition()["TimeoutSeconds"] > template()["Parameters"]["JobDeadlineSeconds"]["MaxValue"]
+
+
+def test_no_job_fills_an_executions_history() -> None:
+    """Look or fail as often as can be, whichever writes more, for as long as the machine may run."""
+    [poll] = states("Task").values()
+    [after_failure] = [state["Seconds"] for state in states("Wait").values() if "Seconds" in state]
+    attempts = 1 + sum(retry["MaxAttempts"] for retry in poll["Retry"])
+    # Wait, Poll and Decide are entered and left; a task is scheduled, started and ended.
+    look, failure = 2 + 2 + 3 + 2, 2 + 2 + 3 * attempts
+
+    deadline = template()["Parameters"]["JobDeadlineSeconds"]["MaxValue"]
+    elapsed, events = 0.0, 2
+    while elapsed < definition()["TimeoutSeconds"]:
+        wait = polling.wait_seconds(elapsed, deadline - elapsed, jitter=-1) or math.inf
+        # Full jitter can make every retry immediate.
+        if look / wait > failure / after_failure:
+            elapsed, events = elapsed + wait, events + look
+        else:
+            elapsed, events = elapsed + after_failure, events + failure
+    assert events < MAX_EVENTS
