@@ -42,6 +42,9 @@ def main(
         book = SettingsBook.from_json(TypeAdapter(dict[str, JsonValue]).validate_json(settings))
     except ValueError as invalid:
         raise typer.BadParameter(str(invalid), param_hint="--settings") from None
+    if ready_file is not None:
+        # One that a killed sandbox left behind would be taken for this one's.
+        ready_file.unlink(missing_ok=True)
     store = Store(state)
     control = build_control(store, book, kinds or DEFAULT_CONNECTIONS, tokens)
 
@@ -52,6 +55,9 @@ def main(
 
     try:
         serve(control, host, port, announce)
+    except OSError as unusable:
+        typer.echo(f"Cannot listen on {host}:{port}: {unusable.strerror}", err=True)
+        raise typer.Exit(1) from None
     finally:
         store.close()
 
@@ -59,7 +65,7 @@ def main(
 def _print_address(sandbox: Sandbox) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"Finch sandbox: [bold]{sandbox.url}[/bold]   control: {sandbox.url}/_sandbox/settings")
-    for name, kind, token in sandbox.control.finch.store.connections():
+    for name, kind, token in sandbox.control.connections.all():
         console.print(f"  {name} ({kind}): {token}", markup=False)
     token = next(iter(sandbox.tokens.values()), "")
     console.print(

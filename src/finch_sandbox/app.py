@@ -17,7 +17,8 @@ from finch_sandbox.routes import finch_app
 
 def sandbox_app(control: Control, stopping: asyncio.Event) -> Starlette:
     """The application that a server runs, until it sets `stopping`."""
-    finch = Exchanges(finch_app(control.finch), control.finch, control.faults, stopping)
+    routes = finch_app(control.finch, control.connections)
+    finch = Exchanges(routes, control.finch, control.connections, control.faults, stopping)
     return Starlette(
         routes=[ControlRoutes(control).mount(), Mount("/", finch)], exception_handlers={HTTPException: _control_error}
     )

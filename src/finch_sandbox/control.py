@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from finch_sandbox.connections import Connections
 from finch_sandbox.faults import FaultBook
 from finch_sandbox.finch import Finch
 from finch_sandbox.store import ConnectionKind
@@ -24,8 +25,9 @@ class ConnectionChange(BaseModel):
 class Control:
     """Settings, faults, connections, ledger and reset, over HTTP (`control_routes`) or in the process."""
 
-    def __init__(self, finch: Finch, faults: FaultBook) -> None:
+    def __init__(self, finch: Finch, connections: Connections, faults: FaultBook) -> None:
         self.finch = finch
+        self.connections = connections
         self.faults = faults
 
     def patch_settings(self, change: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -46,16 +48,16 @@ class Control:
             KeyError: There is no such connection to rotate or revoke.
         """
         if change.action == "rotate":
-            connection = self.finch.rotate_token(change.name, change.token)
+            connection = self.connections.rotate(change.name, change.token)
         elif change.action == "revoke":
-            connection = self.finch.revoke_token(change.name)
+            connection = self.connections.revoke(change.name)
         else:
-            connection = self.finch.add_connection(change.name, change.kind, change.token)
+            connection = self.connections.add(change.name, change.kind, change.token)
         return connection._asdict()
 
-    def connections(self) -> dict[str, JsonValue]:
+    def tokens_and_kinds(self) -> dict[str, JsonValue]:
         """Token and kind of each connection."""
-        return {name: {"token": token, "kind": kind} for name, kind, token in self.finch.store.connections()}
+        return {name: {"token": token, "kind": kind} for name, kind, token in self.connections.all()}
 
     def ledger(self, after: int = 0) -> dict[str, Any]:
         """Requests with a number above the given one, oldest first, and all jobs there are, oldest first."""

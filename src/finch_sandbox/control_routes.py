@@ -76,7 +76,7 @@ class ControlRoutes:
 
     async def list_connections(self, _request: Request) -> Response:
         """GET /_sandbox/connections: token and kind of each."""
-        return JSONResponse(self._control.connections())
+        return JSONResponse(self._control.tokens_and_kinds())
 
     async def change_connection(self, request: Request) -> Response:
         """POST /_sandbox/connections: adds a connection, or rotates or revokes its token."""

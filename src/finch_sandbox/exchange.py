@@ -11,6 +11,7 @@ from uuid import uuid4
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from finch_sandbox.connections import Connections
 from finch_sandbox.faults import (
     ActiveRule,
     ErrorFault,
@@ -69,9 +70,12 @@ class Exchanges:
     Once `stopping` is set, a request that is being slow gets a reset connection instead of its answer.
     """
 
-    def __init__(self, app: ASGIApp, finch: Finch, faults: FaultBook, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, app: ASGIApp, finch: Finch, connections: Connections, faults: FaultBook, stopping: asyncio.Event
+    ) -> None:
         self._app = app
         self._finch = finch
+        self._connections = connections
         self._faults = faults
         self._stopping = stopping
 
@@ -84,7 +88,7 @@ class Exchanges:
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         authorization = Headers(scope=scope).get("authorization")
-        connection = self._finch.connection_of(authorization)
+        connection = self._connections.owner(authorization)
         asked = _Asked(scope, await _whole_body(receive), connection, self._finch.clock())
         rule = self._faults.claim(scope["method"], scope["path"], connection)
         fault = None if rule is None else rule.rule.fault

@@ -13,21 +13,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from finch_sandbox import errors
+from finch_sandbox.connections import Caller, Connections
 from finch_sandbox.errors import FinchError, RefusedError
-from finch_sandbox.finch import Caller, Finch, Outcome
+from finch_sandbox.finch import Finch, Outcome
 from finch_sandbox.settings import TerminalStatus
 
 _VERSION = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _Handler = Callable[[Finch, Caller, Request, dict[str, Any]], Outcome]
 
 
-def finch_app(finch: Finch) -> Starlette:
+def finch_app(finch: Finch, connections: Connections) -> Starlette:
     """The application that answers as Finch."""
 
     def endpoint(handler: _Handler) -> Callable[[Request], Any]:
         @wraps(handler)
         async def handle(request: Request) -> Response:
-            caller = finch.authenticate(request.headers.get("authorization"))
+            caller = connections.authenticate(request.headers.get("authorization"))
             body = await request.body()
             _check_version(finch, caller, request)
             parsed = _json_object(finch, caller, body) if body and request.method != "GET" else {}

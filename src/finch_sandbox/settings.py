@@ -137,7 +137,7 @@ class Settings(BaseModel):
     )
     list_quotas: bool = Field(default=True, description="Whether meta.quotas is there for a sandbox token.")
 
-    absent_times: Literal["null", "absent"] = Field(
+    empty_fields: Literal["null", "absent"] = Field(
         default="null", description="Whether a field without a value is null or left out; published examples do both."
     )
     started_at: Literal["in_progress", "created"] = Field(

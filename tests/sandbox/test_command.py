@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import urllib3
 
+from finch_sandbox.server import Sandbox
+
 START_SECONDS = 20
 
 
@@ -129,3 +131,12 @@ def test_a_killed_sandbox_comes_back_with_everything_it_knew(tmp_path: Path) -> 
             "job_attached",
             "none",
         ]
+
+
+def test_a_port_in_use_is_said_plainly(sandbox: Sandbox) -> None:
+    port = sandbox.url.rpartition(":")[2]
+    arguments = [sys.executable, "-m", "finch_sandbox", "--port", port]
+    refused = subprocess.run(arguments, capture_output=True, text=True, timeout=START_SECONDS, check=False)  # noqa: S603 - as above
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert "Traceback" not in refused.stderr

@@ -278,9 +278,9 @@ def test_the_list_may_hide_sandbox_jobs_and_quotas(client: Client, sandbox: Sand
     assert client.call("GET", "/jobs/automated").json() == {"data": [], "meta": {}}
 
 
-def test_absent_times_and_the_other_shapes_of_a_job(client: Client, sandbox: Sandbox, clock: Clock) -> None:
+def test_empty_fields_and_the_other_shapes_of_a_job(client: Client, sandbox: Sandbox, clock: Clock) -> None:
     sandbox.patch(
-        absent_times="absent",
+        empty_fields="absent",
         job_id_shape="prefixed",
         job_url_base="https://api.tryfinch.com",
         job_url_of_retrieved="job",
