@@ -30,13 +30,16 @@ def session() -> boto3.Session:
 
 
 @contextmanager
-def running_emulator(folder: Path, interpreter: Interpreter, environments: int) -> Iterator[str]:
+def running_emulator(
+    folder: Path, interpreter: Interpreter, environments: int, host: str = "127.0.0.1"
+) -> Iterator[str]:
     """Run an emulator and give its endpoint.
 
     Args:
         folder: where it keeps its log and all its files.
         interpreter: what runs the functions.
         environments: how many functions may run at once.
+        host: the address that it listens on.
 
     Raises:
         ProcessError: it did not get ready.
@@ -45,22 +48,22 @@ def running_emulator(folder: Path, interpreter: Interpreter, environments: int) 
     client = runtime_interface_client(interpreter.path, interpreter.version)
     temporary = folder / "tmp"
     temporary.mkdir()
-    port = processes.free_port()
-    url = f"http://127.0.0.1:{port}"
+    port = processes.free_port(host)
+    url = f"http://{host}:{port}"
     log = folder / "emulator.log"
     command = [
         str(python), "-m", "local_aws.emulation",
         "--python", str(interpreter.path), "--client", str(client), "--environments", str(environments),
     ]  # fmt: skip
     settings = {
-        "BIND_HOST": "127.0.0.1",
+        "BIND_HOST": host,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": REGION,
         "TMPDIR": str(temporary),
         "PYTHONPATH": str(PROJECT / "src"),
     }
-    host = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    with processes.running(command, log, cwd=folder, env={**host, **settings}) as process:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    with processes.running(command, log, cwd=folder, env={**inherited, **settings}) as process:
         processes.ready(process, log, lambda: _answers(f"{url}/_ministack/health"), _READY_SECONDS)
         yield url
 

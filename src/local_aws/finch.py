@@ -32,14 +32,14 @@ class Sandbox:
 
 
 @contextmanager
-def running_sandbox(sandbox: Sandbox, folder: Path) -> Iterator[Finch]:
-    """Run a sandbox on a free port, its log in `folder`.
+def running_sandbox(sandbox: Sandbox, folder: Path, host: str = "127.0.0.1") -> Iterator[Finch]:
+    """Run a sandbox on a free port of `host`, its log in `folder`.
 
     Raises:
         ProcessError: it did not get ready.
     """
     log, ready_file = folder / "sandbox.log", folder / "sandbox.json"
-    command = [sys.executable, "-m", "finch_sandbox", "--port", "0", "--ready-file", str(ready_file),
+    command = [sys.executable, "-m", "finch_sandbox", "--host", host, "--port", "0", "--ready-file", str(ready_file),
                "--settings", json.dumps(dict(sandbox.settings))]  # fmt: skip
     for name in sandbox.automated:
         command += ["--connection", name]

@@ -58,10 +58,10 @@ def tail(log: Path, lines: int = _LOG_LINES) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of one of this machine's addresses that nobody listens on."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((host, 0))
         port: int = listener.getsockname()[1]
         return port
 
@@ -82,10 +82,15 @@ def _end(process: psutil.Popen) -> None:
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.terminate()
-    deadline = time.monotonic() + _GRACE_SECONDS
-    while any(map(alive, family)) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    _await_end(family)
     for member in filter(alive, family):
         with suppress(psutil.NoSuchProcess):
             member.kill()
+    _await_end(family)
     process.wait()
+
+
+def _await_end(family: Sequence[psutil.Process]) -> None:
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while any(map(alive, family)) and time.monotonic() < deadline:
+        time.sleep(0.02)

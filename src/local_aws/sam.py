@@ -87,22 +87,25 @@ def _path_with_uv() -> str:
     return f"{Path(uv()).parent}{os.pathsep}{os.environ['PATH']}"
 
 
-def _sam(arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
-    """Run SAM with nothing of the user's own AWS settings, so that it cannot reach a real account."""
+def environment_of_its_own() -> dict[str, str]:
+    """Return an environment for SAM with nothing of the user's own AWS settings: it cannot reach a real account."""
     host = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
-    settings = {
+    return host | {
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAM_CLI_TELEMETRY": "0",
         "__SAM_CLI_APP_DIR": str(LOCAL / "sam"),
     }
+
+
+def _sam(arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         run = subprocess.run(  # noqa: S603 - our own arguments
             [environment("sam") / "sam", *arguments],
             cwd=PROJECT,
-            env={**host, **settings, **env},
+            env={**environment_of_its_own(), **env},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -65,6 +65,7 @@ def running_stack(
     *,
     parameters: Mapping[str, str] | None = None,
     environments: int = 4,
+    host: str = "127.0.0.1",
     on_step: Callable[[str], None] = lambda _step: None,
 ) -> Iterator[Stack]:
     """Start a stack of its own, and end whatever was started, also after a failure.
@@ -73,6 +74,7 @@ def running_stack(
         finch: the Finch to follow; a `Sandbox` is started and ended with the stack.
         parameters: the template's parameters, over those a local stack needs.
         environments: how many functions may run at once.
+        host: the address that what is started listens on.
         on_step: told what is being done next.
 
     Raises:
@@ -87,9 +89,9 @@ def running_stack(
         running.push(partial(_tidy, folder))
         if isinstance(finch, Sandbox):
             on_step("starting the Finch sandbox")
-            finch = running.enter_context(running_sandbox(finch, folder))
+            finch = running.enter_context(running_sandbox(finch, folder, host))
         on_step("starting the local AWS")
-        endpoint_url = running.enter_context(running_emulator(folder, interpreter, environments))
+        endpoint_url = running.enter_context(running_emulator(folder, interpreter, environments, host))
         on_step(f"building the function for {interpreter.runtime}")
         template = sam.build(interpreter)
         on_step("deploying template.yaml")

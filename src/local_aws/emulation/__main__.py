@@ -24,7 +24,7 @@ def main() -> None:
         arguments.python,
         arguments.client,
         arguments.environments,
-        endpoint_url=f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
+        endpoint_url=f"http://{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}",
     )
     app.main()
 
