@@ -54,5 +54,4 @@ clean: ## remove everything that was made here, the tools too
 	rm -rf .local .aws-sam .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(OWN_UV)/uv:
-	python3 -m venv $(dir $(OWN_UV))
-	$(OWN_UV)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	python3 -m pip install --quiet --disable-pip-version-check --target $(dir $(OWN_UV)) uv==0.13.9
