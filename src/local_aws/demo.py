@@ -50,7 +50,7 @@ def demonstrate(timeout: float, console: Console) -> None:
             say(f"  answered {_enqueue(stack)}")
             events = stack.session.client("events", endpoint_url=stack.aws_endpoint_url)
             events.enable_rule(Name=stack.rule_name)
-            say(f"rule {stack.rule_name} is on: it fires for {_BY_SCHEDULE} in {60 - time.time() % 60:.0f} s at most")
+            say(f"rule {stack.rule_name} is on: it fires for {_BY_SCHEDULE} at the next full minute")
             jobs = _watch(stack, time.monotonic() + timeout, console)
             events.disable_rule(Name=stack.rule_name)
         except JobError as error:
