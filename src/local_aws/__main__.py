@@ -8,12 +8,13 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from local_aws import checks
+from local_aws import checks, docker
 from local_aws.demo import JobError, demonstrate
 from local_aws.environments import SetupError
 from local_aws.finch import Finch, Sandbox
 from local_aws.processes import ProcessError
 from local_aws.sam import SamError, build_for_aws
+from local_aws.sam_local import SamLocalError, run_events
 from local_aws.up import DEFAULT_FILE, InUseError, keep_up
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -44,6 +45,29 @@ def demo(
 ) -> None:
     """Run one job over HTTP and one by the schedule's rule."""
     demonstrate(timeout, console)
+
+
+@app.command()
+def sam_local(
+    *,
+    allow_missing_docker: Annotated[
+        bool, typer.Option("--allow-missing-docker", help="Skip all of it, loudly, where no Docker engine answers.")
+    ] = False,
+) -> None:
+    """With Docker: run every payload in events/, and the API, under SAM's emulator."""
+    if docker.available():
+        run_events(console)
+        return
+    console.rule("NOT RUN: make sam-local", style="bold red")
+    console.print(
+        "No Docker engine answers here, and `sam local` runs the function in a container.\n"
+        "Skipped: `sam local invoke` for every file in events/, `sam local start-api` with a POST and a GET.",
+        style="bold red",
+        highlight=False,
+    )
+    console.rule(style="bold red")
+    if not allow_missing_docker:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -85,7 +109,7 @@ def main() -> None:
         signal.signal(number, _interrupt)
     try:
         app()
-    except (InUseError, JobError, ProcessError, SamError, SetupError) as error:
+    except (InUseError, JobError, ProcessError, SamError, SamLocalError, SetupError) as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 
