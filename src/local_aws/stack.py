@@ -66,6 +66,7 @@ def running_stack(
     parameters: Mapping[str, str] | None = None,
     environments: int = 4,
     host: str = "127.0.0.1",
+    before_aws: Callable[[str], str] | None = None,
     on_step: Callable[[str], None] = lambda _step: None,
 ) -> Iterator[Stack]:
     """Start a stack of its own, and end whatever was started, also after a failure.
@@ -75,6 +76,7 @@ def running_stack(
         parameters: the template's parameters, over those a local stack needs.
         environments: how many functions may run at once.
         host: the address that what is started listens on.
+        before_aws: told where the AWS is, gives the address that the function uses instead: something in between.
         on_step: told what is being done next.
 
     Raises:
@@ -92,13 +94,20 @@ def running_stack(
             finch = running.enter_context(running_sandbox(finch, folder, host))
         on_step("starting the local AWS")
         endpoint_url = running.enter_context(running_emulator(folder, interpreter, environments, host))
+        between = {} if before_aws is None else {"AwsEndpointUrl": before_aws(endpoint_url)}
         on_step(f"building the function for {interpreter.runtime}")
         template = sam.build(interpreter)
         on_step("deploying template.yaml")
         outputs = sam.deploy(
             template,
             endpoint_url,
-            {"FinchBaseUrl": finch.url, "Runtime": interpreter.runtime, "StageName": _STAGE, **(parameters or {})},
+            {
+                "FinchBaseUrl": finch.url,
+                "Runtime": interpreter.runtime,
+                "StageName": _STAGE,
+                **between,
+                **(parameters or {}),
+            },
             folder / "deploy.log",
         )
         connections = for_tokens(finch.tokens)
