@@ -25,8 +25,8 @@ up: $(UV_READY) ## keep a local stack running until Ctrl-C (OUT=, FINCH_URL= and
 sandbox: $(UV_READY) ## run the local Finch sandbox alone (PORT=)
 	$(RUN) python -m finch_sandbox --port $(or $(PORT),0)
 
-sam-local: $(UV_READY) ## with Docker: run every file in events/ through `sam local`
-	$(RUN) python -m local_aws sam-local
+sam-local: $(UV_READY) ## with Docker: run every file in events/ through `sam local` (ALLOW_MISSING_DOCKER=1)
+	$(RUN) python -m local_aws sam-local $(if $(ALLOW_MISSING_DOCKER),--allow-missing-docker)
 
 # --- work on it -----------------------------------------------------------------------------------------------------
 .PHONY: test lint build lock clean
