@@ -16,6 +16,7 @@ from fault_campaign.site import Site, running_site
 from fault_campaign.steps import ENQUEUE
 
 _TICKED = "ticked"
+_HURRIED_WAITS = 0.1
 _ENDINGS = ("complete", "complete", "complete", "error", "reauth_error", "permissions_error")
 
 
@@ -59,6 +60,8 @@ def conduct(scale: Scale, seed: int, say: Callable[[str], None]) -> Outcome:
     begun = time.monotonic()
     connections = [f"c{number:02}" for number in range(scale.connections)]
     with running_site(connections, _TICKED, _finch_settings(connections), say) as site:
+        if scale.hurried:
+            site.scale_waits(_HURRIED_WAITS)
         drive = Drive(site, scale.patience)
         rehearsed = rehearsal(connections, _TICKED)
         say(f"rehearsing {len(rehearsed)} paths")
@@ -91,7 +94,7 @@ def _carry_out(plan: Sequence[Trigger], drive: Drive, site: Site, say: Callable[
 
 
 def _finch_settings(connections: Sequence[str]) -> dict[str, object]:
-    """Jobs of all durations up to half a minute, and of all ends; quotas that do not run out by themselves."""
+    """Jobs of many durations, and of all ends; quotas that do not run out by themselves."""
     return {
         "allowed_refreshes": 1_000_000,
         "duration": {"kind": "lognormal", "p5": 0.5, "p95": 12.0},

@@ -74,8 +74,10 @@ _AWS_ONCE = (
     Fault("AWS resets, the effect comes late", arrives=True, ending="reset", late=1.0),
 )
 AWS_THROTTLES_FOR_LONG = replace(_AWS_ONCE[0], times=_AWS_ATTEMPTS)
-AWS_FAULTS = (*_AWS_ONCE, *(replace(fault, times=_AWS_ATTEMPTS) for fault in _AWS_ONCE))
-AWS_SILENCE = (Fault("AWS is silent after the effect", arrives=True, silence=6.0),)
+_AWS_FOR_LONG = (
+    *(replace(fault, times=_AWS_ATTEMPTS) for fault in _AWS_ONCE),
+    Fault("AWS is silent after the effect", arrives=True, silence=6.0),
+)
 
 _SERVER_ERRORS = tuple(
     _json(status, {"code": status, "name": "server_error", "message": "fault"}) for status in (500, 502, 503, 504, 408)
@@ -113,7 +115,7 @@ _OF_ENQUEUE = (
     *(Fault("Finch resets, and acts late", arrives=True, ending="reset", late=late) for late in (1.0, 3.0, 8.0)),
 )
 _OF_LOOK = (Fault("Finch does not find the job yet", arrives=False, answer=_NOT_FOUND),)
-FINCH_SILENCE = (
+_FINCH_FOR_LONG = (
     Fault("Finch is silent after acting", arrives=True, silence=13.0),
     Fault("Finch is silent, and acts late", arrives=True, ending="reset", silence=12.5, late=2.0),
 )
@@ -122,9 +124,9 @@ FINCH_STEPS = frozenset({ENQUEUE, ENQUEUE_AGAIN, LIST, LOOK})
 
 
 def faults_of(step: str, *, patient: bool) -> tuple[Fault, ...]:
-    """Every fault but a kill that a step can meet; the ones that take longer than a client waits only if `patient`."""
+    """Every fault but a kill that a step can meet; those that keep a worker waiting for long only if `patient`."""
     if step not in FINCH_STEPS:
-        return AWS_FAULTS + (AWS_SILENCE if patient else ())
+        return _AWS_ONCE + (_AWS_FOR_LONG if patient else ())
     if step in {ENQUEUE, ENQUEUE_AGAIN}:
-        return _FINCH_FAULTS + _OF_ENQUEUE + (FINCH_SILENCE if patient else ())
+        return _FINCH_FAULTS + _OF_ENQUEUE + (_FINCH_FOR_LONG if patient else ())
     return _FINCH_FAULTS + (_OF_LOOK if step == LOOK else ())

@@ -1,12 +1,16 @@
 """What went through the proxies, in order: every call of the function's, and what was done to it."""
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fault_campaign.steps import SEND, Step
+from fault_campaign.steps import JOB_ENDED, LOOK, SEND, Step
+
+_OF_TRACKING = frozenset({LOOK, JOB_ENDED, "UpdateItem: job polls", "UpdateItem: job due_at", "DescribeExecution"})
+"""Steps that no request's worker makes."""
 
 
 @dataclass(slots=True)
@@ -78,9 +82,10 @@ class Journal:
         with self._lock:
             return tuple(self._calls)
 
-    def quiet_seconds(self) -> float:
-        """For how long no call has been made; 0 while one is under way."""
+    def quiet_seconds(self, connection: str) -> float:
+        """For how long nobody has worked on a request of a connection; 0 while a call of such work is under way."""
         with self._lock:
-            if any(call.done is None for call in self._calls[-1000:]):
-                return 0.0
-            return time.time() - max((call.done or call.arrived for call in self._calls[-50:]), default=0.0)
+            for call in reversed(self._calls):
+                if call.step.connection == connection and call.step.name not in _OF_TRACKING:
+                    return 0.0 if call.done is None else time.time() - call.done
+        return math.inf

@@ -95,7 +95,11 @@ class FaultProxy:
         return Handler
 
     def _handle(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        length = int(request.headers.get("Content-Length") or 0)
+        body = request.rfile.read(length)
+        if len(body) < length:  # its sender died while it wrote
+            request.close_connection = True
+            return
         try:
             step = self._describe(request.command, request.path, request.headers, body)
         except Exception as mistake:

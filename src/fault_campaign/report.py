@@ -14,6 +14,7 @@ from fault_campaign.plan import STOPPED, CrashPoint, Trigger
 from fault_campaign.steps import JOB_ENDED
 
 NO_FAULT = "(none)"
+_MISSED_SHOWN = 30
 
 
 @dataclass
@@ -132,7 +133,7 @@ class Course:
             yield from ((number, STOPPED) for _ in range(times))
 
     def _times_to_converge(self) -> dict[int, float]:
-        """Seconds from each trigger until its request and its job have ended on record, jobs' own durations included."""
+        """Seconds from each trigger until its request and its job have ended on record, jobs' own time included."""
         ended: dict[int, float] = {}
         brought: dict[str, int] = {}
         for call in self.calls:
@@ -166,13 +167,15 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
         + ", ".join(f"{count} {what}" for what, count in outcome.counts.items()),
         highlight=False,
     )
-    for point in outcome.missed:
-        console.print(f"  not reached: {_spelled(point)}", highlight=False, markup=False)
+    for point in outcome.missed if len(outcome.missed) <= _MISSED_SHOWN else ():
+        console.print(f"  not reached: {_spelled(point)}", highlight=False, markup=False, soft_wrap=True)
     if not outcome.converged:
         console.print("not everything came to an end in time", style="red")
     for finding in outcome.findings:
         where = " ".join(filter(None, (finding.connection, finding.key, finding.job_id)))
-        console.print(f"{finding.harm}: {finding.what} ({where})", style="red", highlight=False, markup=False)
+        console.print(
+            f"{finding.harm}: {finding.what} ({where})", style="red", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def _spelled(point: CrashPoint) -> str:

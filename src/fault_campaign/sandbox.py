@@ -27,7 +27,7 @@ class RestartableSandbox:
         self._folder = folder
         self._settings = settings
         self._running = ExitStack()
-        self._process: "psutil.Popen | None" = None
+        self._process: psutil.Popen | None = None
 
     def start(self) -> None:
         """Start the process, and wait until it listens."""

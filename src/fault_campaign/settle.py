@@ -8,7 +8,9 @@ from fault_campaign.drive import Drive
 from fault_campaign.site import Site
 
 _LOOK_EVERY_SECONDS = 2.0
-_QUIET_SECONDS = 1.0
+_QUIET_SECONDS = 1.5
+"""Longer than any pause that a worker makes between two calls of a hurried campaign."""
+
 _AGED_BY = timedelta(seconds=120)
 """Longer than the lease of a request, and than the grace of a job that has no execution."""
 
@@ -28,11 +30,12 @@ def settle(site: Site, drive: Drive, seconds: float, *, age: bool) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         open_items = [item for item in site.records() if "open" in item]
-        if not open_items and all(status != "RUNNING" for _, status in site.executions()):
+        if not open_items and not site.any_execution_runs():
             return True
-        if age and site.journal.quiet_seconds() >= _QUIET_SECONDS:
+        if age:
             for item in open_items:
-                _age(site, item)
+                if site.journal.quiet_seconds(str(item["pk"]).removeprefix("connection#")) >= _QUIET_SECONDS:
+                    _age(site, item)
         drive.sweep()
         time.sleep(0.2 if age else _LOOK_EVERY_SECONDS)
     return False

@@ -1,6 +1,7 @@
 """Where the campaign takes place: the real local stack, with a fault proxy on each way out of the function."""
 
 import json
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -85,6 +86,19 @@ class Site:
         """Name and status of every execution."""
         pages = self.machines.get_paginator("list_executions").paginate(stateMachineArn=self.stack.state_machine_arn)
         return [(each["name"], each["status"]) for page in pages for each in page["executions"]]
+
+    def any_execution_runs(self) -> bool:
+        """Whether a job is followed at this moment."""
+        running = self.machines.list_executions(
+            stateMachineArn=self.stack.state_machine_arn, statusFilter="RUNNING", maxResults=1
+        )
+        return bool(running["executions"])
+
+    def scale_waits(self, factor: float) -> None:
+        """Make the Wait states of executions, and the pauses before their retries, shorter or longer."""
+        change = json.dumps({"stepfunctions._SFN_WAIT_SCALE": factor}).encode()
+        with urllib.request.urlopen(f"{self.stack.aws_endpoint_url}/_ministack/config", change, timeout=10):  # noqa: S310 - loopback
+            pass
 
     def invoke(self, event: Mapping[str, Any], *, wait: bool) -> None:
         """Invoke the function; without waiting, Lambda retries it and keeps a dead letter."""
