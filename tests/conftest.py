@@ -1,7 +1,6 @@
 """Servers that all tests share: an emulated AWS and a Finch sandbox, on loopback."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,7 @@ from tests.world import Aws, Clock, World, aws
 @pytest.fixture(scope="session")
 def emulated_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """An emulated AWS without a stack in it."""
-    folder: Path = tmp_path_factory.mktemp("aws")
-    with running_emulator(folder, function_interpreter(), environments=1) as endpoint_url:
+    with running_emulator(tmp_path_factory.mktemp("aws"), function_interpreter(), environments=1) as endpoint_url:
         yield aws(endpoint_url)
 
 

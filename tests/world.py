@@ -161,6 +161,12 @@ class World(Services):
         """Edit the secret, as an operator would."""
         self.aws.secretsmanager.put_secret_value(SecretId=self.secret, SecretString=secret_string(finch_tokens))
 
+    def put_secret_of(self, finch_tokens: dict[str, str]) -> None:
+        """Put other connections into the secret, which nobody may call."""
+        connections = {name: {"finch_token": token} for name, token in finch_tokens.items()}
+        secret = json.dumps({"connections": connections})
+        self.aws.secretsmanager.put_secret_value(SecretId=self.secret, SecretString=secret)
+
     def another(self, table: str | None = None) -> "World":
         """The same servers and records, or a fresh table of them, seen by another environment of the function."""
         return World(self.aws, self.sandbox, table or self.table, self.secret, self.clock, self.finch)

@@ -47,7 +47,7 @@ from finch_sync.ledger import (
     verdict,
 )
 from finch_sync.pause import Pause
-from finch_sync.store import Held, Store, Taken, Won
+from finch_sync.store import Gone, Held, Store, Taken, Won
 
 logger = Logger(child=True)
 
@@ -188,8 +188,8 @@ class Enqueuer:
                 logger.info("job accepted", job_id=job_id, request_key=request.key)
                 self._follow(job)
                 return ended
-            case Taken(other):
-                return self.look(other)
+            case (Taken() | Gone()) as first:
+                return self._yield_to(first)
             case Job() as known:
                 followed = self._reopened(known)
                 if followed is not None:
@@ -225,20 +225,24 @@ class Enqueuer:
     ) -> Request | NotYet:
         ended = request.becoming(state, answer=answer, reason=reason, job_id=job_id)
         match self.store.end(request, ended, now=self.now(), quota=quota, job=None):
-            case Taken(other):
-                return self.look(other)
+            case (Taken() | Gone()) as first:
+                return self._yield_to(first)
             case _:
                 return ended
+
+    def _yield_to(self, first: Taken | Gone) -> Request | NotYet:
+        """Another worker was first: go by what it left."""
+        return self.look(first.request) if isinstance(first, Taken) else NotYet(answers.not_reached())
 
     # --- unknown outcomes --------------------------------------------------------------------------------------------
 
     def _unknown(self, sent: Request, reason: str) -> Request | NotYet:
         unknown = sent.becoming(State.UNKNOWN, reason=reason, due_at=self.now() + SETTLE)
         match self.store.step(sent, unknown):
-            case Taken(other):
-                return self.look(other)
             case Won():
                 return self._reconcile(unknown)
+            case first:
+                return self._yield_to(first)
 
     def _reconcile(self, request: Request) -> Request | NotYet:
         """Find out what became of a POST."""
@@ -263,8 +267,8 @@ class Enqueuer:
                             "unknown outcome: no job is listed, posting once more", connection=request.connection
                         )
                         return self._post(resent)
-                    case Taken(other):
-                        return self.look(other)
+                    case first:
+                        return self._yield_to(first)
             case Verdict.GIVE_UP:
                 return self._end(
                     request, State.REJECTED, answers.given_up(), quota=listing.quota, reason="no job after two attempts"

@@ -61,6 +61,11 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """There is no request of this key any more: its worker gave it back, since nothing of it reached Finch."""
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Another request of this connection is unresolved."""
 
@@ -129,11 +134,11 @@ class Store:
             lambda failed: Taken(_request(failed[0])) if 0 in failed else Held(failed[1]["unresolved"]),
         )
 
-    def step(self, seen: Request, stepped: Request) -> Won | Taken:
+    def step(self, seen: Request, stepped: Request) -> Won | Taken | Gone:
         """Move a request on that stays open and keeps its connection; of several workers that try, one wins."""
         return self._replace(seen, stepped, [])
 
-    def give_back(self, seen: Request, claimed: Request | None) -> Won | Taken:
+    def give_back(self, seen: Request, claimed: Request | None) -> Won | Taken | Gone:
         """Undo a send that certainly did not reach Finch: back to claimed, or away altogether."""
         unlock = self._unlock(seen)
         if claimed is not None:
@@ -152,14 +157,16 @@ class Store:
                 },
                 unlock,
             ],
-            lambda failed: Taken(_request(failed[0])),
+            lambda failed: _moved_on(failed[0]),
         )
 
-    def end(self, seen: Request, ended: Request, *, now: datetime, quota: Quota, job: Job | None) -> Won | Taken | Job:
+    def end(
+        self, seen: Request, ended: Request, *, now: datetime, quota: Quota, job: Job | None
+    ) -> Won | Taken | Gone | Job:
         """Write down how a request ended, and let go of its connection: one transaction, with the job it brought.
 
         Returns:
-            `Won`; `Taken` when another worker ended it first; the `Job` on record when that job is already followed.
+            `Won`; `Taken` or `Gone` when another worker was first; the `Job` on record when that is followed already.
         """
         held = seen.state in {State.SENT, State.UNKNOWN}
         others = [self._unlock(seen, quota, now)] if held else []
@@ -176,7 +183,7 @@ class Store:
             )
         return self._change(
             [self._replacement(seen, ended, expires_at=now + REQUESTS_KEPT), *others],
-            lambda failed: Taken(_request(failed[0])) if 0 in failed else _job(failed[2]),
+            lambda failed: _moved_on(failed[0]) if 0 in failed else _job(failed[2]),
         )
 
     def request(self, connection: str, key: str) -> Request | None:
@@ -366,10 +373,10 @@ class Store:
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         return None if item is None else _unpacked(item)
 
-    def _replace(self, seen: Request, changed: Request, others: "list[TransactWriteItemTypeDef]") -> Won | Taken:
+    def _replace(self, seen: Request, changed: Request, others: "list[TransactWriteItemTypeDef]") -> Won | Taken | Gone:
         return self._change(
             [self._replacement(seen, changed), *others],
-            lambda failed: Taken(_request(failed[0])),
+            lambda failed: _moved_on(failed[0]),
         )
 
     def _replacement(
@@ -498,6 +505,10 @@ def _request_item(request: Request) -> Item:
 
 def _request(item: Item) -> Request:
     return Request.model_validate(item)
+
+
+def _moved_on(item: Item) -> Taken | Gone:
+    return Taken(_request(item)) if item else Gone()
 
 
 def _job_item(job: Job, *, due_at: datetime) -> Item:

@@ -1,4 +1,4 @@
-"""Every crash point of enqueue, followed by every kind of redelivery: each converges to one job, on record, followed."""
+"""Every crash point of enqueue, then every kind of redelivery: each converges to one job, on record, followed."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from tests.world import Aws, World
 Redelivery = Callable[[World, Request], None]
 
 
-def nobody(world: World, request: Request) -> None:
+def nobody(_: World, __: Request) -> None:
     """Nobody asks again: only the sweep is left."""
 
 
@@ -33,7 +33,7 @@ def an_sdk_by_itself(world: World, request: Request) -> None:
     world.another().enqueuer.enqueue(request.model_copy(update={"key": "call:repeated"}), repeats=True)
 
 
-def two_sweeps_at_once(world: World, request: Request) -> None:
+def two_sweeps_at_once(world: World, _: Request) -> None:
     world.clock.advance(seconds=LEASE.total_seconds() + 1)
     due = world.store.due(world.clock(), "request", 10)
     for one in (world.another(), world.another()):
@@ -45,7 +45,7 @@ def two_sweeps_at_once(world: World, request: Request) -> None:
 REDELIVERIES = [nobody, the_same_key, the_same_key_after_the_lease, an_sdk_by_itself, two_sweeps_at_once]
 
 PATHS: dict[str, Callable[[World], None]] = {
-    "a plain answer": lambda world: None,
+    "a plain answer": lambda _: None,
     "an answer lost after Finch acted": lambda world: _fault(world, ResetFault(when="after")),
     "an answer lost before Finch acted": lambda world: _fault(world, ResetFault(when="before")),
 }
