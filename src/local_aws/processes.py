@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,15 +25,23 @@ def running(command: Sequence[str], log: Path, *, cwd: Path, env: Mapping[str, s
     """Run a server for as long as the context lasts, its output in `log`; end it and its children afterwards.
 
     The server is in a session of its own, so that Ctrl-C in the terminal reaches it through us, after its users.
+    Should we be killed, its leash ends it.
     """
     with log.open("ab") as output:
         process = psutil.Popen(
             list(command), stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env=dict(env), start_new_session=True
         )
+    leash = subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-m", "local_aws.leash", str(process.pid), repr(process.create_time())],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
         yield process
     finally:
-        _end(process)
+        end(process)
+        process.wait()
+        leash.communicate()
 
 
 def ready(process: psutil.Popen, log: Path, probe: Callable[[], _T | None], seconds: float) -> _T:
@@ -74,9 +83,9 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-def _end(process: psutil.Popen) -> None:
-    """Ask the process and its children to end, and make them after a grace period."""
-    if process.poll() is not None:
+def end(process: psutil.Process) -> None:
+    """Ask a process and its children to end, and make them after a grace period."""
+    if not alive(process):
         return
     family = [*process.children(recursive=True), process]
     for member in family:
@@ -87,7 +96,6 @@ def _end(process: psutil.Popen) -> None:
         with suppress(psutil.NoSuchProcess):
             member.kill()
     _await_end(family)
-    process.wait()
 
 
 def _await_end(family: Sequence[psutil.Process]) -> None:

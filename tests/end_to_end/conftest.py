@@ -11,6 +11,7 @@ from local_aws.stack import Stack, running_stack
 SCHEDULED = "scheduled"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -15,7 +16,7 @@ from local_aws.connections import for_tokens, secret_string
 from local_aws.emulation.replacing import UnknownVersionError, constant, replaces
 from local_aws.finch import Finch
 from local_aws.up import InUseError, keep_up
-from tests.local_aws.conftest import Aws
+from tests.local_aws.conftest import Aws, eventually
 
 
 def test_the_secret_holds_callers_as_digests_only() -> None:
@@ -77,6 +78,26 @@ def test_a_server_that_ignores_sigterm_ends_with_its_children(tmp_path: Path, mo
         members = [process, *process.children()]
     assert len(members) == 2
     assert not any(processes.alive(member) for member in members)
+
+
+def test_a_server_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    starter = f"""
+import sys, time
+from pathlib import Path
+from local_aws import processes
+server = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+with processes.running(server, Path({str(log)!r}), cwd=Path({str(tmp_path)!r}), env={{}}):
+    time.sleep(60)
+"""
+    with processes.running([sys.executable, "-c", starter], tmp_path / "starter.log", cwd=tmp_path, env={}) as process:
+        said = processes.ready(
+            process, tmp_path / "starter.log", lambda: (log.exists() and log.read_text().strip()) or None, seconds=20
+        )
+        server = psutil.Process(int(said))
+        process.kill()
+        process.wait()
+        eventually(lambda: not processes.alive(server) or None)
 
 
 def test_a_running_stacks_file_is_not_overwritten(aws: Aws, tmp_path: Path) -> None:
