@@ -239,7 +239,16 @@ class Finch:
                 timeout=timeout,
                 redirect=False,
                 # One more try where no connection was made, and never where one was: a second POST is a second job.
-                retries=urllib3.Retry(connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.2),
+                # Left to itself, urllib3 would take a Retry-After as leave to try again, and keep the answer from us.
+                retries=urllib3.Retry(
+                    connect=1,
+                    read=0,
+                    redirect=0,
+                    status=0,
+                    other=0,
+                    backoff_factor=0.2,
+                    respect_retry_after_header=False,
+                ),
                 preload_content=False,
             )
             try:

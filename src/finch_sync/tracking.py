@@ -13,7 +13,7 @@ from finch_sync.access import with_newest_token
 from finch_sync.clock import Clock, Moment
 from finch_sync.connections import Connections, UnknownConnection
 from finch_sync.executions import Executions
-from finch_sync.finch import Finch, FinchUnavailable, JobNotFound, RateLimited, Refused
+from finch_sync.finch import Finch, FinchUnavailable, JobNotFound, QuotaExhausted, RateLimited, Refused
 from finch_sync.jobs import KNOWN_STATUSES, Job, Report, Tracking, may_restart
 from finch_sync.pause import Pause
 from finch_sync.store import Store
@@ -75,6 +75,10 @@ class Tracker:
             logger.warning("rate limited by finch", error=str(limited), job_id=state.job_id)
             self.pause.heed(limited, self.now())
             return self._wait(state, hint=limited.retry_after)
+        except QuotaExhausted as exhausted:
+            now = self.now()
+            left = (exhausted.retry_at - now).total_seconds() if exhausted.retry_at else None
+            return self._wait(state, hint=left)
         except JobNotFound as refusal:
             if state.not_found >= NOT_FOUND_TOLERATED:
                 return self._stop(state, Tracking.LOST, f"job not found: {refusal}")
