@@ -172,9 +172,14 @@ class Verdict(Enum):
 
 def verdict(request: Request, now: datetime) -> Verdict:
     """What to do when Finch lists no job that the unknown POST could have made."""
-    if request.sent_at is not None and now < request.sent_at + SETTLE:
+    if not _settled(request, now):
         return Verdict.LOOK_AGAIN
     return Verdict.POST_AGAIN if request.posts < MAX_POSTS else Verdict.GIVE_UP
+
+
+def _settled(request: Request, now: datetime) -> bool:
+    """Whether a request's last POST can no longer take effect."""
+    return request.sent_at is None or now >= request.sent_at + SETTLE
 
 
 def made_since(reports: Iterable[Report], request: Request) -> list[Report]:
@@ -186,17 +191,18 @@ def made_since(reports: Iterable[Report], request: Request) -> list[Report]:
 def adoptable(reports: Iterable[Report], request: Request, recorded: set[str], now: datetime) -> Report | None:
     """The job, of those that Finch lists newest first, that an unanswered POST made or was attached to.
 
-    A running job is it in any case: Finch runs one at a time and answers a POST with the running one (Finch API
-    reference, "Enqueue a new automated job"). An ended one is it if it appeared since and no record holds it. A job
-    scheduled for later is listed too (Finch API reference, "List automated jobs"), and is nobody's.
+    One that appeared since and that no record holds is it. A running one of another origin is it too, for Finch runs
+    one at a time and answers a POST with the running one (Finch API reference, "Enqueue a new automated job"): but only
+    once the POST can no longer arrive, for it could arrive after that job's end and make another. A job scheduled for
+    later is listed too (Finch API reference, "List automated jobs"), and is nobody's.
     """
     reports = tuple(reports)
     made = made_since(reports, request)
+    settled = _settled(request, now)
     for report in reports:
         if report.type != DATA_SYNC_ALL or (report.scheduled_at is not None and report.scheduled_at > now):
             continue
-        if not report.ended:
-            return report
-        if report in made and report.job_id not in recorded:
+        ours = report in made and report.job_id not in recorded
+        if ours or (settled and not report.ended):
             return report
     return None
