@@ -1,7 +1,6 @@
-"""One deployed stack for all end-to-end tests: they are one group, so that pytest-xdist starts it once."""
+"""One deployed stack for all end-to-end tests; their group `stack` keeps them in one worker of pytest-xdist."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,14 +8,6 @@ from local_aws.finch import Sandbox
 from local_aws.stack import Stack, running_stack
 
 SCHEDULED = "scheduled"
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("stack"))
 
 
 @pytest.fixture(scope="session")

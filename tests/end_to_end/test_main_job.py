@@ -11,6 +11,8 @@ from local_aws.progress import JobProgress, jobs_of
 from local_aws.stack import Stack
 from tests.end_to_end.conftest import SCHEDULED
 
+pytestmark = pytest.mark.xdist_group("stack")
+
 
 def caller(stack: Stack, connection: str) -> finch.Finch:
     """Finch's own SDK, with this stack in Finch's place."""

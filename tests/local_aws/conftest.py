@@ -6,7 +6,6 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
@@ -31,14 +30,6 @@ def handler(event, context):
     time.sleep(event.get("seconds", 0))
     return {"pid": os.getpid(), "environment": dict(os.environ)}
 """
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("emulator"))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import pytest
 
 from tests.local_aws.conftest import ENVIRONMENTS, ROLE, Aws, eventually, function_code
 
+pytestmark = pytest.mark.xdist_group("emulator")
+
 
 def task(aws: Aws, **more: Any) -> dict[str, Any]:
     return {

@@ -18,6 +18,8 @@ from local_aws.finch import Finch
 from local_aws.up import InUseError, keep_up
 from tests.local_aws.conftest import Aws, eventually
 
+pytestmark = pytest.mark.xdist_group("emulator")
+
 
 def test_the_secret_holds_callers_as_digests_only() -> None:
     [connection] = for_tokens({"acme": "finch-token"})
