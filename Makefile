@@ -15,7 +15,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # --- try it ---------------------------------------------------------------------------------------------------------
-.PHONY: demo up sandbox sam-local
+.PHONY: demo up sandbox sam-local faults
 demo: $(UV_READY) ## start everything, run one job over HTTP and one by the schedule's rule, stop everything (TIMEOUT=)
 	$(RUN) python -m local_aws demo $(if $(TIMEOUT),--timeout $(TIMEOUT))
 
@@ -27,6 +27,9 @@ sandbox: $(UV_READY) ## run the local Finch sandbox alone (PORT=)
 
 sam-local: $(UV_READY) ## with Docker: run every file in events/ through `sam local` (ALLOW_MISSING_DOCKER=1)
 	$(RUN) python -m local_aws sam-local $(if $(ALLOW_MISSING_DOCKER),--allow-missing-docker)
+
+faults: $(UV_READY) ## make a local stack fail at every step, and compare what callers, Finch and the records say (TRIGGERS=, SEED=)
+	$(RUN) python -m fault_campaign --triggers $(or $(TRIGGERS),2000) --seed $(or $(SEED),1) $(if $(JSON),--json '$(JSON)')
 
 # --- work on it -----------------------------------------------------------------------------------------------------
 .PHONY: test lint build lock clean

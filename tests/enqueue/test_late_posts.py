@@ -1,4 +1,4 @@
-"""A POST whose sender has given it up can still arrive: until that can be ruled out, nothing may be concluded from it."""
+"""A POST that its sender has given up can still arrive: until it cannot, nothing may be concluded from its silence."""
 
 from urllib.request import Request as Call
 from urllib.request import urlopen
