@@ -30,6 +30,7 @@ class Scale:
         hurried: whether open records are aged in place of waiting for their leases.
         patience: how long callers and traps are waited for.
         settle_seconds: how long it may take until nothing is open.
+        longest_job: the seconds within which 19 of 20 jobs end.
     """
 
     triggers: int
@@ -37,16 +38,17 @@ class Scale:
     hurried: bool
     patience: Patience
     settle_seconds: float
+    longest_job: float
 
 
 def long_campaign(triggers: int) -> Scale:
     """Nothing is hurried: leases run out by themselves."""
-    return Scale(triggers, 48, hurried=False, patience=Patience(150, 110, 8), settle_seconds=600)
+    return Scale(triggers, 48, hurried=False, patience=Patience(150, 110, 8), settle_seconds=600, longest_job=12.0)
 
 
 def short_campaign(triggers: int) -> Scale:
     """For a test: callers give up early, and records are aged when nobody works on them."""
-    return Scale(triggers, len(PATHS), hurried=True, patience=Patience(2, 1, 4), settle_seconds=60)
+    return Scale(triggers, len(PATHS), hurried=True, patience=Patience(2, 1, 4), settle_seconds=60, longest_job=2.0)
 
 
 def conduct(scale: Scale, seed: int, say: Callable[[str], None]) -> Outcome:
@@ -59,7 +61,7 @@ def conduct(scale: Scale, seed: int, say: Callable[[str], None]) -> Outcome:
     """
     begun = time.monotonic()
     connections = [f"c{number:02}" for number in range(scale.connections)]
-    with running_site(connections, _TICKED, _finch_settings(connections), say) as site:
+    with running_site(connections, _TICKED, _finch_settings(connections, scale.longest_job), say) as site:
         if scale.hurried:
             site.scale_waits(_HURRIED_WAITS)
         drive = Drive(site, scale.patience)
@@ -93,11 +95,11 @@ def _carry_out(plan: Sequence[Trigger], drive: Drive, site: Site, say: Callable[
     site.rules.disable_rule(Name=site.stack.rule_name)
 
 
-def _finch_settings(connections: Sequence[str]) -> dict[str, object]:
+def _finch_settings(connections: Sequence[str], longest_job: float) -> dict[str, object]:
     """Jobs of many durations, and of all ends; quotas that do not run out by themselves."""
     return {
         "allowed_refreshes": 1_000_000,
-        "duration": {"kind": "lognormal", "p5": 0.5, "p95": 12.0},
+        "duration": {"kind": "lognormal", "p5": 0.5, "p95": longest_job},
         "connections": {
             name: {"completion_status": _ENDINGS[position % len(_ENDINGS)]} for position, name in enumerate(connections)
         },
