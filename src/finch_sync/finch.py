@@ -164,10 +164,8 @@ class Finch:
         """
         try:
             response = self._call("POST", "/sandbox/jobs", token, ENQUEUE_TIMEOUT, {"type": DATA_SYNC_ALL})
-        except (NewConnectionError, ConnectTimeoutError, SSLError) as error:
-            raise NotSent(_words(error)) from None
         except HTTPError as error:
-            raise OutcomeUnknown(_words(error)) from None
+            raise (NotSent if _never_connected(error) else OutcomeUnknown)(_words(error)) from None
         if response.status in {200, 201, 202}:
             return _enqueued(response)
         if response.status == 408 or (response.status >= 500 and response.status != 501) or response.status < 300:
@@ -382,6 +380,13 @@ def _seconds(header: str | None) -> float | None:
     except ValueError:
         return None
     return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def _never_connected(error: HTTPError) -> bool:
+    if isinstance(error, SSLError):
+        # TLS may also break after the request went out. Only a certificate is looked at before, and never later.
+        return isinstance(error.args[0], ssl.SSLCertVerificationError)
+    return isinstance(error, NewConnectionError | ConnectTimeoutError)
 
 
 def _words(error: HTTPError) -> str:
