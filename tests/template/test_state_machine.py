@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from finch_sync import finch, polling, tracking
+from finch_sync.polling import UNKNOWN, Durations
 from tests.template.shipped import definition, template
 
 MAX_EVENTS = 25_000
@@ -120,7 +121,12 @@ def test_the_machine_outlives_the_longest_deadline() -> None:
     assert definition()["TimeoutSeconds"] > template()["Parameters"]["JobDeadlineSeconds"]["MaxValue"]
 
 
-def test_no_job_fills_an_executions_history() -> None:
+@pytest.mark.parametrize(
+    "known",
+    [UNKNOWN, Durations(1, 1.0, 0.0), Durations(12, 3.0, 3.0), Durations(12, 8.0, 0.5), Durations(12, 11.0, 0.0)],
+    ids=["unknown", "seconds once", "seconds, very spread", "an hour", "most of a day"],
+)
+def test_no_job_fills_an_executions_history(known: Durations) -> None:
     """Look or fail as often as can be, whichever writes more, for as long as the machine may run."""
     [poll] = states("Task").values()
     [after_failure] = [state["Seconds"] for state in states("Wait").values() if "Seconds" in state]
@@ -131,7 +137,7 @@ def test_no_job_fills_an_executions_history() -> None:
     deadline = template()["Parameters"]["JobDeadlineSeconds"]["MaxValue"]
     elapsed, events = 0.0, 2
     while elapsed < definition()["TimeoutSeconds"]:
-        wait = polling.wait_seconds(elapsed, deadline - elapsed, jitter=-1) or math.inf
+        wait = polling.wait_seconds(elapsed, deadline - elapsed, known, jitter=-1) or math.inf
         # Full jitter can make every retry immediate.
         if look / wait > failure / after_failure:
             elapsed, events = elapsed + wait, events + look
