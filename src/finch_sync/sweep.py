@@ -56,7 +56,7 @@ class Sweeper:
             else:
                 self._bring_on_request(item)
         except Exception:
-            logger.exception("sweep failed", connection=item.connection, kind=item.kind, name=item.name)
+            logger.exception("sweep failed", connection=item.connection, kind=item.kind, item=item.name)
 
     def _bring_on_request(self, item: Due) -> None:
         request = self.store.request(item.connection, item.name)
