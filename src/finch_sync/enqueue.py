@@ -208,7 +208,7 @@ class Enqueuer:
 
     def _follow(self, job: Job) -> None:
         try:
-            self.executions.start(job)
+            self.executions.start(job, self.store.durations(job.connection))
         except Exception:
             # The job is on record, so the sweep starts what could not be started here. The caller has its answer.
             logger.exception("execution not started", job_id=job.job_id, connection=job.connection)
@@ -237,7 +237,9 @@ class Enqueuer:
     # --- unknown outcomes --------------------------------------------------------------------------------------------
 
     def _unknown(self, sent: Request, reason: str) -> Request | NotYet:
-        unknown = sent.becoming(State.UNKNOWN, reason=reason, due_at=self.now() + SETTLE)
+        now = self.now()
+        # It was sent at some time until now, if what comes before the POST took long.
+        unknown = sent.becoming(State.UNKNOWN, reason=reason, sent_at=now, due_at=now + SETTLE)
         match self.store.step(sent, unknown):
             case Won():
                 return self._reconcile(unknown)

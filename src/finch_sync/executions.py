@@ -1,18 +1,20 @@
 """The executions that follow jobs: one a job, by the job's name."""
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from finch_sync import polling
 from finch_sync.clock import to_text
 from finch_sync.jobs import Job
+from finch_sync.polling import Durations
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-def first_input(job: Job) -> dict[str, Any]:
-    """What a job's execution starts with. Made from the record alone, so that starting twice says the same twice."""
+def first_input(job: Job, known: Durations) -> dict[str, Any]:
+    """What a job's execution starts with, and what is known of its connection: no look has to read that again."""
     remaining = (job.deadline - job.accepted_at).total_seconds()
     return {
         "connection": job.connection,
@@ -22,7 +24,8 @@ def first_input(job: Job) -> dict[str, Any]:
         "status": job.status,
         "polls": job.polls,
         "not_found": 0,
-        "wait_seconds": polling.wait_seconds(0.0, remaining) or 1,
+        "wait_seconds": polling.wait_seconds(0.0, remaining, known) or 1,
+        "known": asdict(known),
     }
 
 
@@ -33,11 +36,11 @@ class Executions:
         self._client = client
         self._arn = state_machine_arn
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Job, known: Durations) -> None:
         """Have a job followed. Starting what runs already, or has run, is a success."""
         try:
             self._client.start_execution(
-                stateMachineArn=self._arn, name=job.execution_name, input=json.dumps(first_input(job))
+                stateMachineArn=self._arn, name=job.execution_name, input=json.dumps(first_input(job, known))
             )
         except self._client.exceptions.ExecutionAlreadyExists:
             # The same name with another input: names stay taken for 90 days (Step Functions API, StartExecution).

@@ -58,7 +58,7 @@ class Durations:
         apart = math.log(min(max(seconds, SHORTEST), LONGEST)) - known.mean
         return Durations(
             known.count + 1,
-            known.mean + weight * apart,
+            max(0.0, known.mean + weight * apart),  # rounding can take it below ln(1)
             (1 - weight) * (known.variance + weight * apart * apart),
         )
 

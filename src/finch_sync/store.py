@@ -2,7 +2,7 @@
 
 One partition a connection, so that what belongs together changes together:
 
-    connection#<name>  state            who holds the connection (`unresolved`), its quota as last told
+    connection#<name>  state            who holds it (`unresolved`), its quota as last told, what its jobs took
     connection#<name>  request#<key>    a request
     connection#<name>  job#<job_id>     a job
     finch              pause            until when nobody may call Finch
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -28,10 +29,11 @@ from finch_sync.clock import to_text
 from finch_sync.finch import Quota
 from finch_sync.jobs import Job, Report, Tracking
 from finch_sync.ledger import Request, State
+from finch_sync.polling import UNKNOWN, Durations
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
 
 REQUESTS_KEPT = timedelta(days=7)
 """How long an ended request answers for its idempotency key."""
@@ -267,8 +269,20 @@ class Store:
         polls: int | None,
         report: Report | None,
         now: datetime,
+        known: Durations | None = None,
     ) -> bool:
         """Write down that a job is followed no more, with Finch's last word if there is a new one.
+
+        Args:
+            connection: Whose job it is.
+            job_id: The job.
+            tracking: How our following of it ended.
+            reason: Why, if not by Finch's final word.
+            polls: How often it was looked at, if that is known.
+            report: Finch's final word.
+            now: The moment of this.
+            known: What the connection's jobs took, this one among them. It is written in the same transaction, so that
+                a job counts once, and left out if another job was counted meanwhile.
 
         Returns:
             Whether this call ended it; False when it had ended before.
@@ -288,7 +302,22 @@ class Store:
             sets.append("polls = :polls")
             values[":polls"] = polls
         expression = f"SET {', '.join(sets)} REMOVE #open"
-        return self._update_job(connection, job_id, expression, "tracking = :active", [*names, "open"], values)
+        ending = self._job_update(connection, job_id, expression, "tracking = :active", [*names, "open"], values)
+        if known is not None:
+            match self._change([{"Update": ending}, self._learning(connection, known)], lambda failed: 0 in failed):
+                case Won():
+                    return True
+                case True:
+                    return False
+        return self._update(ending)
+
+    def durations(self, connection: str) -> Durations:
+        """What a connection's jobs took. One cheap read a job: no write of several items returns what it found."""
+        item = self._get(_state_key(connection), consistent=False) or {}
+        try:
+            return Durations(int(item["jobs_timed"]), float(item["duration_mean"]), float(item["duration_variance"]))
+        except (KeyError, ValueError, TypeError, ArithmeticError):
+            return UNKNOWN
 
     def restart(self, job: Job, *, now: datetime) -> bool:
         """Count one more execution for a job whose last one died; of several workers that try, one wins."""
@@ -369,8 +398,8 @@ class Store:
 
     # --- the parts ---------------------------------------------------------------------------------------------------
 
-    def _get(self, key: Item) -> Item | None:
-        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+    def _get(self, key: Item, *, consistent: bool = True) -> Item | None:
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=consistent).get("Item")
         return None if item is None else _unpacked(item)
 
     def _replace(self, seen: Request, changed: Request, others: "list[TransactWriteItemTypeDef]") -> Won | Taken | Gone:
@@ -444,19 +473,43 @@ class Store:
                 break
         return Won()
 
+    def _learning(self, connection: str, known: Durations) -> "TransactWriteItemTypeDef":
+        """The write of what was learned, if nobody learned anything since."""
+        seen = "attribute_not_exists(jobs_timed)" if known.count == 1 else "jobs_timed = :seen"
+        values = {":count": known.count, ":mean": _decimal(known.mean), ":variance": _decimal(known.variance)}
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": _state_key(connection),
+                "UpdateExpression": "SET jobs_timed = :count, duration_mean = :mean, duration_variance = :variance",
+                "ConditionExpression": seen,
+                "ExpressionAttributeValues": _packed(
+                    values if known.count == 1 else values | {":seen": known.count - 1}
+                ),
+            }
+        }
+
     def _update_job(
         self, connection: str, job_id: str, expression: str, condition: str, names: list[str], values: Item
     ) -> bool:
-        arguments: dict[str, Any] = {"ExpressionAttributeNames": {f"#{n}": n for n in names}} if names else {}
+        return self._update(self._job_update(connection, job_id, expression, condition, names, values))
+
+    def _job_update(
+        self, connection: str, job_id: str, expression: str, condition: str, names: list[str], values: Item
+    ) -> "UpdateTypeDef":
+        update: UpdateTypeDef = {
+            "TableName": self._table,
+            "Key": _job_key(connection, job_id),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": _packed(values),
+        }
+        return update | {"ExpressionAttributeNames": {f"#{n}": n for n in names}} if names else update
+
+    def _update(self, update: "UpdateTypeDef") -> bool:
+        """Write one item, if its condition holds."""
         try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=_job_key(connection, job_id),
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=_packed(values),
-                **arguments,
-            )
+            self._client.update_item(**update)
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
@@ -473,6 +526,10 @@ def _packed(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unpacked(item: Mapping[str, Any]) -> Item:
     return {name: _deserialize(value) for name, value in item.items()}
+
+
+def _decimal(number: float) -> Decimal:
+    return Decimal(f"{number:.6f}")
 
 
 def _failed_item(error: ClientError) -> Item:

@@ -16,6 +16,7 @@ from finch_sync.executions import Executions
 from finch_sync.finch import Finch, FinchUnavailable, JobNotFound, QuotaExhausted, RateLimited, Refused
 from finch_sync.jobs import KNOWN_STATUSES, Job, Report, Tracking, may_restart
 from finch_sync.pause import Pause
+from finch_sync.polling import UNKNOWN, Durations
 from finch_sync.store import Store
 
 logger = Logger(child=True)
@@ -37,6 +38,7 @@ class TrackingState(BaseModel):
     polls: NonNegativeInt
     not_found: NonNegativeInt
     wait_seconds: NonNegativeInt
+    known: Durations = UNKNOWN
 
 
 class Decision(TrackingState):
@@ -102,7 +104,7 @@ class Tracker:
             return
         running = self.executions.is_running(job)
         if running is None:
-            self.executions.start(job)
+            self.executions.start(job, self.store.durations(connection))
         elif running is False:
             self._revive_or_close(job)
             return
@@ -126,6 +128,7 @@ class Tracker:
         seconds = polling.wait_seconds(
             (now - state.accepted_at).total_seconds(),
             (state.deadline - now).total_seconds(),
+            state.known,
             hint=hint,
             jitter=random.uniform(-1, 1),  # noqa: S311 - jitter, not a secret
         )
@@ -141,6 +144,7 @@ class Tracker:
         return self._decision(state, "timed_out" if tracking is Tracking.TIMED_OUT else "lost")
 
     def _end(self, state: TrackingState, tracking: Tracking, reason: str | None, report: Report | None) -> None:
+        now = self.now()
         self.store.end_tracking(
             state.connection,
             state.job_id,
@@ -148,7 +152,8 @@ class Tracker:
             reason=reason,
             polls=state.polls,
             report=report,
-            now=self.now(),
+            now=now,
+            known=None if report is None else state.known.after(_took(report, state, now)),
         )
 
     def _decision(self, state: TrackingState, following: str, **changes: Any) -> Decision:
@@ -159,7 +164,8 @@ class Tracker:
         if may_restart(job, now):
             if self.store.restart(job, now=now):
                 logger.warning("execution died, starting another", job_id=job.job_id, restarts=job.restarts + 1)
-                self.executions.start(job.model_copy(update={"restarts": job.restarts + 1}))
+                restarted = job.model_copy(update={"restarts": job.restarts + 1})
+                self.executions.start(restarted, self.store.durations(job.connection))
             return
         if job.tracking is Tracking.ACTIVE:
             late = now >= job.deadline
@@ -172,3 +178,10 @@ class Tracker:
                 report=None,
                 now=now,
             )
+
+
+def _took(report: Report, state: TrackingState, now: datetime) -> float:
+    """How long an ended job took, in seconds: by Finch's clock if it tells, else until we saw it."""
+    if report.created_at is not None and report.completed_at is not None:
+        return (report.completed_at - report.created_at).total_seconds()
+    return (now - state.accepted_at).total_seconds()
