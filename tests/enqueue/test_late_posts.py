@@ -6,6 +6,7 @@ from urllib.request import urlopen
 from finch_sandbox.faults import ResetFault
 from finch_sync.enqueue import NotYet
 from finch_sync.ledger import SETTLE, Request, Source, State, fingerprint
+from finch_sync.store import Held, Store, Taken, Won
 from tests.world import World
 
 BODY = {"type": "data_sync_all"}
@@ -56,3 +57,19 @@ def test_a_job_that_still_runs_when_the_post_can_no_longer_arrive_is_attached(wo
     assert isinstance(settled, Request)
     assert settled.state is State.ATTACHED
     assert len(world.jobs_made()) == 1
+
+
+def test_a_post_may_arrive_for_as_long_after_a_slow_start_as_after_a_quick_one(world: World) -> None:
+    class SlowStore(Store):
+        def send(self, request: Request) -> Won | Taken | Held:
+            outcome = super().send(request)
+            world.clock.advance(seconds=SETTLE.total_seconds() + 5)  # AWS had to be asked several times
+            return outcome
+
+    world.store = SlowStore(world.aws.dynamodb, world.table)
+    world.sandbox.add_fault(ResetFault(when="before"), method="POST")
+
+    unknown = world.enqueuer.enqueue(asked(world, "key:1"))
+
+    assert isinstance(unknown, NotYet)
+    assert world.posts_seen() == 1
