@@ -14,6 +14,7 @@ from fault_campaign.report import Course, Outcome
 from fault_campaign.settle import settle
 from fault_campaign.site import Site, running_site
 from fault_campaign.steps import ENQUEUE
+from finch_sync.ledger import SETTLE
 
 _TICKED = "ticked"
 _HURRIED_WAITS = 0.1
@@ -77,7 +78,7 @@ def conduct(scale: Scale, seed: int, say: Callable[[str], None]) -> Outcome:
         converged &= settle(site, drive, scale.settle_seconds, age=scale.hurried)
         say("comparing the ledgers")
         everything = [*rehearsed, *plan]
-        evidence = gather(site, drive, everything)
+        evidence = gather(site, drive, everything, 0.0 if scale.hurried else SETTLE.total_seconds())
         return _outcome(seed, everything, steps, evidence, drive, converged=converged, since=begun)
 
 
@@ -118,7 +119,7 @@ def observed_steps(rehearsed: Sequence[Trigger], calls: Sequence[Call]) -> dict[
     return {name: list(found) for name, found in steps.items() if found}
 
 
-def gather(site: Site, drive: Drive, plan: Sequence[Trigger]) -> Evidence:
+def gather(site: Site, drive: Drive, plan: Sequence[Trigger], settle_seconds: float) -> Evidence:
     """Read the three ledgers."""
     ledger = site.sandbox.ledger()
     effects = {
@@ -151,6 +152,7 @@ def gather(site: Site, drive: Drive, plan: Sequence[Trigger]) -> Evidence:
         executions=site.executions(),
         asked=[Asked(trigger.number, trigger.connection, drive.key(trigger) or "") for trigger in lasting],
         dead_letters=int(attributes["ApproximateNumberOfMessages"]),
+        settle_seconds=settle_seconds,
     )
 
 

@@ -43,6 +43,7 @@ class Evidence:
         executions: name and status of every execution.
         asked: requests that must be on record.
         dead_letters: events that Lambda gave up.
+        settle_seconds: how long after a POST Finch's list tells for sure what became of it.
     """
 
     told: Sequence[Told] = ()
@@ -55,3 +56,4 @@ class Evidence:
     executions: Sequence[tuple[str, str]] = ()
     asked: Sequence[Asked] = ()
     dead_letters: int = 0
+    settle_seconds: float = 0.0

@@ -7,10 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fault_campaign.steps import JOB_ENDED, LOOK, SEND, Step
-
-_OF_TRACKING = frozenset({LOOK, JOB_ENDED, "UpdateItem: job polls", "UpdateItem: job due_at", "DescribeExecution"})
-"""Steps that no request's worker makes."""
+from fault_campaign.steps import ENQUEUE, ENQUEUE_AGAIN, LIST, SEND, Step
 
 
 @dataclass(slots=True)
@@ -86,6 +83,7 @@ class Journal:
         """For how long nobody has worked on a request of a connection; 0 while a call of such work is under way."""
         with self._lock:
             for call in reversed(self._calls):
-                if call.step.connection == connection and call.step.name not in _OF_TRACKING:
+                works = call.step.key is not None or call.step.name in {ENQUEUE, ENQUEUE_AGAIN, LIST}
+                if call.step.connection == connection and works:
                     return 0.0 if call.done is None else time.time() - call.done
         return math.inf

@@ -94,13 +94,13 @@ def _posted_while_unresolved(evidence: Evidence) -> Iterator[Finding]:
     for connection, calls in of_connection.items():
         posts = [call for call in calls if call.step.name in {ENQUEUE, ENQUEUE_AGAIN} and call.forwarded is not None]
         for earlier, later in pairwise(posts):
-            if connection is not None and not _resolved_between(calls, earlier, later):
+            if connection is not None and not _resolved_between(calls, earlier, later, evidence.settle_seconds):
                 what = f"POST {later.number} reached Finch while POST {earlier.number} was unresolved"
                 yield Finding("doubled", connection, what, later.step.key)
 
 
-def _resolved_between(calls: Sequence[Call], earlier: Call, later: Call) -> bool:
-    """Whether the ledger let go of the connection between two POSTs, or looked before it repeated the first.
+def _resolved_between(calls: Sequence[Call], earlier: Call, later: Call, settle_seconds: float) -> bool:
+    """Whether the ledger let go of the connection between two POSTs, or looked, and late enough, before it repeated the first.
 
     The moment at which a write took effect is not seen from outside. It lies between its forwarding and its answer; the
     first is taken.
@@ -110,7 +110,8 @@ def _resolved_between(calls: Sequence[Call], earlier: Call, later: Call) -> bool
             continue
         if call.step.releases and call.step.key == earlier.step.key:
             return True
-        if call.step.name == LIST and later.step.name == ENQUEUE_AGAIN and later.step.key == earlier.step.key:
+        repeats = later.step.name == ENQUEUE_AGAIN and later.step.key == earlier.step.key
+        if repeats and call.step.name == LIST and call.arrived >= earlier.arrived + settle_seconds:
             return True
     return False
 

@@ -11,7 +11,6 @@ from rich.table import Table
 from fault_campaign.journal import Call
 from fault_campaign.judgement import Finding
 from fault_campaign.plan import STOPPED, CrashPoint, Trigger
-from fault_campaign.steps import JOB_ENDED
 
 NO_FAULT = "(none)"
 _MISSED_SHOWN = 30
@@ -144,7 +143,7 @@ class Course:
                 number = self.keys.get((call.step.connection, call.step.key or ""))
                 if call.step.job_id is not None and number is not None:
                     brought[call.step.job_id] = number
-            elif call.step.name == JOB_ENDED:
+            elif call.step.ends_job:
                 number = brought.get(call.step.job_id or "")
             if number is not None:
                 ended[number] = call.done or call.arrived

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 ENQUEUE = "POST /sandbox/jobs"
@@ -11,7 +11,6 @@ LIST = "GET /jobs/automated"
 LOOK = "GET /jobs/automated/{job_id}"
 SEND = "TransactWriteItems: request sent, hold"
 START = "StartExecution"
-JOB_ENDED = "UpdateItem: job tracking"
 
 _TELLING = ("restarts", "tracking", "polls", "due_at")
 """The attributes by which the updates of a job are told apart, the most telling first."""
@@ -19,7 +18,7 @@ _TELLING = ("restarts", "tracking", "polls", "due_at")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call: its kind, whose it is, and what it does to the connection's lock."""
+    """One call: its kind, whose it is, and what it does to the connection's lock and to its job's tracking."""
 
     name: str
     connection: str | None = None
@@ -27,6 +26,7 @@ class Step:
     job_id: str | None = None
     holds: bool = False
     releases: bool = False
+    ends_job: bool = False
 
 
 def finch_step(method: str, path: str, connection: str | None, *, again: bool) -> Step:
@@ -57,8 +57,8 @@ def aws_step(target: str, body: bytes, owners: Mapping[str, str]) -> Step:
         case "GetItem":
             return _item_step(operation, asked["Key"])
         case "UpdateItem":
-            expression = asked["UpdateExpression"]
-            return _item_step(operation, asked["Key"], " " + next(name for name in _TELLING if name in expression))
+            told = _told(asked["UpdateExpression"])
+            return replace(_item_step(operation, asked["Key"], told), ends_job=told.endswith("tracking"))
         case "Query":
             kind = asked["ExpressionAttributeValues"].get(":kind", {}).get("S", "")
             return Step(f"Query: {asked['IndexName']} {kind}".rstrip())
@@ -73,23 +73,25 @@ def aws_step(target: str, body: bytes, owners: Mapping[str, str]) -> Step:
 
 
 def _transaction(writes: list[dict[str, dict[str, Any]]]) -> Step:
-    parts, connection, key, job_id, holds, releases = [], None, None, None, False, False
+    parts, connection, key, job_id, holds, releases, ends_job = [], None, None, None, False, False, False
     for write in writes:
         [(verb, given)] = write.items()
         item = given.get("Item") or given["Key"]
         connection, kind, name = _identity(item)
         if kind == "state":
-            holds = "SET unresolved" in given["UpdateExpression"]
-            releases = not holds
-            parts.append("hold" if holds else "release")
+            holds |= "SET unresolved" in given["UpdateExpression"]
+            releases |= "REMOVE unresolved" in given["UpdateExpression"]
+            parts.append("hold" if holds else "release" if releases else "state")
         elif kind == "job":
             job_id = name
-            parts.append("job")
+            told = _told(given.get("UpdateExpression", ""))
+            ends_job |= told.endswith("tracking")
+            parts.append(f"job{told}")
         else:
             key = name
             again = verb == "Put" and _state(item) == "sent" and item["posts"]["N"] != "1"
             parts.append(f"request {_state(item) if verb == 'Put' else verb.lower()}" + (" again" if again else ""))
-    return Step(f"TransactWriteItems: {', '.join(parts)}", connection, key, job_id, holds, releases)
+    return Step(f"TransactWriteItems: {', '.join(parts)}", connection, key, job_id, holds, releases, ends_job)
 
 
 def _item_step(operation: str, item: dict[str, Any], more: str = "") -> Step:
@@ -108,6 +110,11 @@ def _identity(item: dict[str, Any]) -> tuple[str | None, str, str]:
     kind, _, name = sort.partition("#")
     connection = partition.removeprefix("connection#") if partition.startswith("connection#") else None
     return connection, kind, name
+
+
+def _told(expression: str) -> str:
+    """What an update of a job is about, as the end of a step's name."""
+    return next((f" {name}" for name in _TELLING if name in expression), "")
 
 
 def _state(item: dict[str, Any]) -> str:

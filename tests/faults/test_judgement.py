@@ -74,6 +74,10 @@ CASES: dict[str, tuple[str, Callable[[Evidence], Evidence]]] = {
         "doubled",
         lambda e: replace(e, calls=[SENT, POSTED, call(4, LIST, status=500), call(5, ENQUEUE_AGAIN)]),
     ),
+    "a second POST of a request after too early a look": (
+        "doubled",
+        lambda e: replace(e, calls=[SENT, POSTED, call(4, LIST), call(5, ENQUEUE_AGAIN)], settle_seconds=20.0),
+    ),
     "another status than Finch's": (
         "wrong",
         lambda e: replace(e, finch_jobs=[FinchJob("j1", "acme", "reauth_error")]),

@@ -40,8 +40,15 @@ def put(item: dict[str, Any]) -> dict[str, Any]:
             [{"Delete": {"Key": request("sent")}}, RELEASE],
             Step("TransactWriteItems: request delete, release", "acme", "key:a#b", releases=True),
         ),
+        (
+            [
+                {"Update": {"Key": JOB, "UpdateExpression": "SET tracking = :tracking, polls = :polls REMOVE #open"}},
+                {"Update": {"Key": STATE, "UpdateExpression": "SET jobs_timed = :count"}},
+            ],
+            Step("TransactWriteItems: job tracking, state", "acme", job_id="j1", ends_job=True),
+        ),
     ],
-    ids=["send", "send again", "accept", "give back"],
+    ids=["send", "send again", "accept", "give back", "end a job"],
 )
 def test_transactions(writes: list[dict[str, Any]], step: Step) -> None:
     body = json.dumps({"TransactItems": writes}).encode()
