@@ -1,0 +1,99 @@
+"""What following a job costs, carries along and gives away."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from finch_sandbox.faults import ErrorFault
+from finch_sandbox.server import running_sandbox
+from finch_sync import polling
+from finch_sync.jobs import Tracking
+from tests.workflow.stage import LOOKS, Followed, Waiting, Workflow, running_workflow
+from tests.world import Clock
+
+DEADLINE = 4 * 3600
+LIMITED = 60
+MOST_EVENTS = 25_000
+"""A history's limit (Step Functions guide, "Service quotas")."""
+
+
+@dataclass(frozen=True)
+class StuckJob:
+    job: Followed
+    waits: list[Waiting]
+
+
+@pytest.fixture(scope="module")
+def stuck_job() -> StuckJob:
+    """A job that Finch never ends, followed to its deadline: more than 200 looks, whatever the policy."""
+    clock = Clock()
+    waits: list[Waiting] = []
+    with running_sandbox(clock=clock.timestamp) as sandbox, running_workflow(sandbox, clock) as workflow:
+        workflow.deploy(job_deadline_seconds=DEADLINE)
+        workflow.sandbox.patch(in_progress_seconds=1e9)
+        limit = ErrorFault(answer="429_application", retry_after=str(LIMITED))
+        workflow.sandbox.add_fault(limit, path=LOOKS, skip=20, times=200)
+        workflow.before_wait = waits.append
+        return StuckJob(workflow.follow(), waits)
+
+
+@pytest.mark.parametrize("seconds", [0, 10, 300, 3000])
+def test_a_job_costs_three_transitions_a_look_and_four_at_most_besides(workflow: Workflow, seconds: int) -> None:
+    workflow.sandbox.patch(pending_seconds=0, in_progress_seconds=seconds)
+
+    execution = workflow.follow().execution
+
+    assert execution.status == "SUCCEEDED"
+    assert len(execution.states) <= 3 * execution.polls + 4
+
+
+def test_200_looks_cost_three_transitions_each_and_fit_a_history_many_times(stuck_job: StuckJob) -> None:
+    execution = stuck_job.job.execution
+
+    assert execution.polls > 200
+    assert len(execution.states) <= 3 * execution.polls + 4
+    assert len(execution.history) < MOST_EVENTS / 8
+
+
+def test_nothing_accumulates_in_the_state_over_200_looks(stuck_job: StuckJob) -> None:
+    states = [json.loads(output) for output in stuck_job.job.execution.outputs("Poll")]
+
+    assert {frozenset(state) for state in states} == {frozenset(states[0])}
+    lengths = [len(json.dumps(state | {"polls": 0, "wait_seconds": 0})) for state in states if state["next"] == "wait"]
+    assert len(lengths) > 200
+    assert set(lengths[1:]) == {lengths[-1]}
+
+
+def test_waits_are_as_long_as_the_policy_or_finch_says(stuck_job: StuckJob) -> None:
+    accepted, deadline = stuck_job.job.record.accepted_at, stuck_job.job.record.deadline
+    for waiting in stuck_job.waits:
+        elapsed, remaining = (waiting.since - accepted).total_seconds(), (deadline - waiting.since).total_seconds()
+        shortest, longest = (polling.wait_seconds(elapsed, remaining, jitter=jitter) for jitter in (-1, 1))
+        assert shortest is not None
+        assert longest is not None
+        assert shortest <= waiting.seconds <= longest or waiting.seconds == LIMITED
+    assert [waiting.seconds for waiting in stuck_job.waits].count(LIMITED) >= 200
+
+
+def test_the_last_look_falls_on_the_deadline(stuck_job: StuckJob) -> None:
+    record, last = stuck_job.job.record, stuck_job.waits[-1]
+
+    assert (last.since - record.accepted_at).total_seconds() + last.seconds == DEADLINE
+    assert record.ended_at == record.deadline
+    assert (record.tracking, record.status) == (Tracking.TIMED_OUT, "in_progress")
+
+
+def test_no_token_is_in_an_execution_or_on_record(workflow: Workflow) -> None:
+    workflow.sandbox.patch(in_progress_seconds=3600)
+    workflow.sandbox.add_fault(ErrorFault(answer="503_unavailable"), path=LOOKS, times=5)
+    workflow.sandbox.add_fault(ErrorFault(answer="403_insufficient_scope"), path=LOOKS, skip=1)
+
+    job = workflow.follow()
+
+    assert "WaitAfterFailure" in job.execution.states
+    assert job.execution.error == "TrackingLost"
+    token = workflow.sandbox.tokens["acme"]
+    assert token not in job.execution.input
+    assert token not in json.dumps(job.execution.history, default=str)
+    assert token not in workflow.everything_stored()
