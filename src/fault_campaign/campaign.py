@@ -17,7 +17,7 @@ from fault_campaign.steps import ENQUEUE
 from finch_sync.ledger import SETTLE
 
 _TICKED = "ticked"
-_HURRIED_WAITS = 0.1
+_HURRIED_WAITS = 0.05
 _ENDINGS = ("complete", "complete", "complete", "error", "reauth_error", "permissions_error")
 
 
@@ -49,7 +49,7 @@ def long_campaign(triggers: int) -> Scale:
 
 def short_campaign(triggers: int) -> Scale:
     """For a test: callers give up early, and records are aged when nobody works on them."""
-    return Scale(triggers, len(PATHS), hurried=True, patience=Patience(2, 1, 4), settle_seconds=60, longest_job=2.0)
+    return Scale(triggers, len(PATHS), hurried=True, patience=Patience(2, 1, 4), settle_seconds=60, longest_job=1.0)
 
 
 def conduct(scale: Scale, seed: int, say: Callable[[str], None]) -> Outcome:
@@ -100,7 +100,7 @@ def _finch_settings(connections: Sequence[str], longest_job: float) -> dict[str,
     """Jobs of many durations, and of all ends; quotas that do not run out by themselves."""
     return {
         "allowed_refreshes": 1_000_000,
-        "duration": {"kind": "lognormal", "p5": 0.5, "p95": longest_job},
+        "duration": {"kind": "lognormal", "p5": 0.2, "p95": longest_job},
         "connections": {
             name: {"completion_status": _ENDINGS[position % len(_ENDINGS)]} for position, name in enumerate(connections)
         },

@@ -100,7 +100,7 @@ def _posted_while_unresolved(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _resolved_between(calls: Sequence[Call], earlier: Call, later: Call, settle_seconds: float) -> bool:
-    """Whether the ledger let go of the connection between two POSTs, or looked, and late enough, before it repeated the first.
+    """Whether the ledger let go of the connection between two POSTs, or looked late enough before a repetition.
 
     The moment at which a write took effect is not seen from outside. It lies between its forwarding and its answer; the
     first is taken.

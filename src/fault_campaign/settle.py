@@ -1,5 +1,6 @@
 """Waiting until nothing is open any more."""
 
+import contextlib
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,13 +48,14 @@ def _age(site: Site, item: dict[str, Any]) -> None:
     With no worker left that could act on it, a lease that ran out and one that is written down as older are the same.
     """
     times = [name for name in ("sent_at", "due_at") if name in item]
-    site.table.update_item(
-        Key={"pk": item["pk"], "sk": item["sk"]},
-        UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in times),
-        ConditionExpression="attribute_exists(#open)",
-        ExpressionAttributeNames={"#open": "open"},
-        ExpressionAttributeValues={f":{name}": _earlier(item[name]) for name in times},
-    )
+    with contextlib.suppress(site.table.meta.client.exceptions.ConditionalCheckFailedException):  # it has moved on
+        site.table.update_item(
+            Key={"pk": item["pk"], "sk": item["sk"]},
+            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in times),
+            ConditionExpression="attribute_exists(#open) AND due_at = :seen",
+            ExpressionAttributeNames={"#open": "open"},
+            ExpressionAttributeValues={":seen": item["due_at"]} | {f":{name}": _earlier(item[name]) for name in times},
+        )
 
 
 def _earlier(moment: str) -> str:
