@@ -80,16 +80,14 @@ def wait_seconds(
         elapsed: Seconds since the job was accepted.
         remaining: Seconds until the job's deadline. The last look falls on the deadline itself.
         known: What this connection's earlier jobs took.
-        hint: Seconds that the server asked us to wait. It wins over the policy; the deadline bounds it too.
+        hint: Seconds that the server asked us to wait at least. Where it is longer it wins over the policy; the deadline
+            bounds it too.
         jitter: A draw from [-1, 1], spread over a tenth of the wait, so that jobs started together drift apart.
     """
     if remaining <= 0:
         return None
-    if hint is None:
-        wait = max(FLOOR, _worthwhile_wait(max(elapsed, 0.0), _expected(known)) * (1 + JITTER * jitter))
-    else:
-        wait = hint
-    return max(1, math.ceil(min(wait, remaining)))
+    wait = max(FLOOR, _worthwhile_wait(max(elapsed, 0.0), _expected(known)) * (1 + JITTER * jitter), hint or 0.0)
+    return math.ceil(min(wait, remaining))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,12 @@ def test_there_is_no_wait_once_the_deadline_is_here(
 
 
 @given(elapsed_times, hints, jitters)
-def test_a_hint_wins_over_the_policy(elapsed: float, hint: float, jitter: float) -> None:
-    assert wait_seconds(elapsed, 3 * DAY, hint=hint, jitter=jitter) == max(1, math.ceil(hint))
+def test_a_longer_hint_wins_over_the_policy_and_a_shorter_one_does_not(
+    elapsed: float, hint: float, jitter: float
+) -> None:
+    policy = wait_seconds(elapsed, 3 * DAY, jitter=jitter)
+    assert policy is not None
+    assert wait_seconds(elapsed, 3 * DAY, hint=hint, jitter=jitter) == max(policy, math.ceil(hint))
 
 
 @given(elapsed_times, jitters)
