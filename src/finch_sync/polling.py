@@ -80,8 +80,8 @@ def wait_seconds(
         elapsed: Seconds since the job was accepted.
         remaining: Seconds until the job's deadline. The last look falls on the deadline itself.
         known: What this connection's earlier jobs took.
-        hint: Seconds that the server asked us to wait at least. Where it is longer it wins over the policy; the deadline
-            bounds it too.
+        hint: Seconds that the server asked us to wait at least. A longer one wins over the policy; the deadline bounds
+            it too.
         jitter: A draw from [-1, 1], spread over a tenth of the wait, so that jobs started together drift apart.
     """
     if remaining <= 0:
