@@ -150,6 +150,17 @@ def key_reused() -> Answer:
     )
 
 
+def method_not_allowed(allowed: str) -> Answer:
+    """The path is there, but not for this method."""
+    return error(
+        405,
+        "method_not_allowed_error",
+        "method_not_allowed",
+        f"This endpoint takes {allowed}.",
+        {"Allow": allowed},
+    )
+
+
 def _job_body(record: Job, base_url: str) -> dict[str, Any]:
     # What is not known is left out, as Finch's own second example does: its schema has no nulls in OpenAPI 3.1.
     return {"job_id": record.job_id, "job_url": job_url(base_url, record.job_id)} | record.model_dump(

@@ -12,7 +12,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools import Logger
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from finch_sync.clock import Moment
 
@@ -38,12 +47,19 @@ class CallerToken(BaseModel):
     expires_at: Moment | None = None
 
 
+def _sendable(token: SecretStr) -> SecretStr:
+    # What a header cannot hold would fail in the call, with an error that quotes it.
+    if not all("!" <= character <= "~" for character in token.get_secret_value()):
+        raise ValueError("must be visible ASCII, without a space or a line's end")
+    return token
+
+
 class Connection(BaseModel):
     """One Finch connection, by a name of the operator's choosing."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    finch_token: Annotated[SecretStr, Field(min_length=1, max_length=4096)]
+    finch_token: Annotated[SecretStr, Field(min_length=1, max_length=4096), AfterValidator(_sendable)]
     callers: tuple[CallerToken, ...] = ()
 
 

@@ -1,7 +1,6 @@
 """The HTTP API: Finch's paths and bodies, answered from our records."""
 
 import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass
@@ -23,8 +22,15 @@ from finch_sync.triggers import HttpRequest
 logger = Logger(child=True)
 
 MAX_BODY_BYTES = 10_000
+MAX_BODY_DEPTH = 16
 QUOTA_WINDOW = timedelta(hours=1)
 """How long Finch's word on a quota can hold: its window is a fixed hour."""
+
+_METHODS = {
+    "/sandbox/jobs": "POST",
+    "/jobs/automated": "GET",
+    "/jobs/automated/{job_id}": "GET",
+}
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -73,6 +79,8 @@ class HttpApi:
                 return self._retrieve(request, connection)
             case "GET", "/jobs/automated":
                 return self._list(request, connection)
+            case _, resource if resource in _METHODS:
+                return answers.method_not_allowed(_METHODS[resource])
         return answers.error(404, "not_found_error", "route_not_found", "No such endpoint.")
 
     def _enqueue(self, request: HttpRequest, connection: str) -> Answer:
@@ -129,18 +137,35 @@ def _body(request: HttpRequest) -> dict[str, Any]:
     if len(raw) > MAX_BODY_BYTES:
         raise _BadRequest(f"body: larger than {MAX_BODY_BYTES} bytes", 413)
     try:
-        parsed = json.loads(base64.b64decode(raw, validate=True) if request.is_base64 else raw)
-    except (ValueError, RecursionError, binascii.Error):
+        parsed = json.loads(
+            base64.b64decode(raw, validate=True) if request.is_base64 else raw, parse_constant=_no_such_number
+        )
+    except (ValueError, RecursionError):
         raise _BadRequest("body: not JSON") from None
     if not isinstance(parsed, dict):
         raise _BadRequest("body: must be a JSON object")
+    if _is_deeper(parsed, MAX_BODY_DEPTH):
+        raise _BadRequest(f"body: nested deeper than {MAX_BODY_DEPTH} levels")
     return parsed
+
+
+def _no_such_number(name: str) -> None:
+    """Refuse what Python takes for a number, but JSON does not: NaN and the infinities."""
+    raise ValueError(name)
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(child, levels - 1) for child in children)
 
 
 def _base_url(request: HttpRequest) -> str:
     """The address that this caller knows this API by: what comes before the resource's path."""
     context = request.context
-    prefix = context.path.removesuffix(request.path) if request.path != context.path else ""
+    # SAM's emulator gives the resource's template as the path, and has no stage in its addresses.
+    prefix = context.path.removesuffix(request.path) if context.path.endswith(request.path) else ""
     if context.domain_name is not None:
         return f"https://{context.domain_name}{prefix}"
     return f"http://{request.header('Host')}{prefix}"

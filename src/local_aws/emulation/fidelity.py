@@ -128,6 +128,16 @@ def _import_api(original: Function, body: Mapping[str, Any], data: Mapping[str, 
     return api_id
 
 
+_ANY_METHOD = "x-amazon-apigateway-any-method"
+apigateway_v1._OPENAPI_HTTP_METHODS.add(_ANY_METHOD)
+
+
+@replaces(apigateway_v1, "_import_operation")
+def _import_operation(original: Function, api_id: str, resource_id: str, method: str, *rest: Any) -> None:
+    """OpenAPI's way to write ANY is dropped; the resource would have no method."""
+    original(api_id, resource_id, "ANY" if method.lower() == _ANY_METHOD else method, *rest)
+
+
 @replaces(apigateway_v1, "_build_lambda_event_v1")
 def _lambda_event(original: Function, api_id: str, *args: Any, **kwargs: Any) -> Any:
     """The context's path is the one that the caller asked for, here with what stands for the API's host name."""
