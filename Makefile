@@ -29,7 +29,7 @@ sam-local: $(UV_READY) ## with Docker: run every file in events/ through `sam lo
 	$(RUN) python -m local_aws sam-local $(if $(ALLOW_MISSING_DOCKER),--allow-missing-docker)
 
 faults: $(UV_READY) ## make a local stack fail at every step, and compare what callers, Finch and the records say (TRIGGERS=, SEED=)
-	$(RUN) python -m fault_campaign --triggers $(or $(TRIGGERS),2000) --seed $(or $(SEED),1) $(if $(JSON),--json '$(JSON)')
+	$(RUN) python -m fault_campaign --triggers $(or $(TRIGGERS),2000) --seed $(or $(SEED),1) $(if $(JSON),--json '$(JSON)') $(if $(REPEAT),--repeat '$(REPEAT)')
 
 # --- work on it -----------------------------------------------------------------------------------------------------
 .PHONY: test lint build lock clean

@@ -19,6 +19,9 @@ def main(
     hurried: Annotated[
         bool, typer.Option("--hurried", help="Age open records instead of waiting for their leases to run out.")
     ] = False,
+    repeat: Annotated[
+        Path | None, typer.Option(help="Outcome of a campaign whose plan is to be repeated; give its seed too.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the outcome.")] = None,
 ) -> None:
     """Make the running stack fail at every step, and compare what callers, Finch and the records say then."""
@@ -27,7 +30,9 @@ def main(
     def say(step: str) -> None:
         console.print(f"{time.monotonic() - begun:6.1f} s  {step}", style="dim", highlight=False, soft_wrap=True)
 
-    outcome = conduct(short_campaign(triggers) if hurried else long_campaign(triggers), seed, say)
+    known_steps = None if repeat is None else json.loads(repeat.read_text())["steps"]
+    scale = short_campaign(triggers) if hurried else long_campaign(triggers)
+    outcome = conduct(scale, seed, say, known_steps)
     print_outcome(outcome, console)
     if json_file is not None:
         json_file.write_text(json.dumps(outcome.as_json(), indent=2) + "\n")

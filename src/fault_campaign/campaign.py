@@ -52,13 +52,17 @@ def short_campaign(triggers: int) -> Scale:
     return Scale(triggers, len(PATHS), hurried=True, patience=Patience(2, 1, 4), settle_seconds=60, longest_job=1.0)
 
 
-def conduct(scale: Scale, seed: int, say: Callable[[str], None]) -> Outcome:
+def conduct(
+    scale: Scale, seed: int, say: Callable[[str], None], known_steps: Mapping[str, Sequence[str]] | None = None
+) -> Outcome:
     """Conduct a campaign.
 
     Args:
         scale: how large it is.
         seed: what the plan is drawn from.
         say: told what is being done.
+        known_steps: the steps of each path, from an earlier campaign whose plan is to be repeated; without them, the
+            plan is drawn from what the rehearsal shows.
     """
     begun = time.monotonic()
     connections = [f"c{number:02}" for number in range(scale.connections)]
@@ -70,7 +74,7 @@ def conduct(scale: Scale, seed: int, say: Callable[[str], None]) -> Outcome:
         say(f"rehearsing {len(rehearsed)} paths")
         drive.run(rehearsed)
         converged = settle(site, drive, scale.settle_seconds, age=scale.hurried)
-        steps = observed_steps(rehearsed, site.journal.calls())
+        steps = known_steps or observed_steps(rehearsed, site.journal.calls())
         plan = make_plan(seed, scale.triggers, connections, _TICKED, steps, patient=not scale.hurried)
         say(f"{len(crash_points(steps))} crash points; carrying out {len(plan)} triggers")
         _carry_out(plan, drive, site, say)
@@ -190,6 +194,7 @@ def _outcome(
         seconds=time.monotonic() - since,
         rows=course.rows(found),
         findings=found,
+        steps=steps,
         crash_points=crash_points(steps),
         reached=frozenset(reached),
         counts={

@@ -37,6 +37,7 @@ class Outcome:
         triggers: how many triggers were carried out.
         faulted: how many of them met a fault.
         converged: whether everything came to an end in time.
+        steps: the steps of each path, from which the plan was drawn.
         crash_points: every moment at which the function can die.
         reached: those at which it did.
     """
@@ -48,6 +49,7 @@ class Outcome:
     seconds: float
     rows: Sequence[Row]
     findings: Sequence[Finding]
+    steps: Mapping[str, Sequence[str]] = field(default_factory=dict)
     crash_points: Sequence[CrashPoint] = ()
     reached: frozenset[CrashPoint] = frozenset()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class Outcome:
             "crash_points": len(self.crash_points),
             "missed": [_spelled(point) for point in self.missed],
             "counts": dict(self.counts),
+            "steps": {path: list(names) for path, names in self.steps.items()},
         }
 
 
