@@ -109,9 +109,9 @@ def test_the_api_has_the_documented_endpoints_and_no_other() -> None:
         if event["Type"] == "Api"
     }
     assert routes == {
-        ("POST", "/sandbox/jobs"),
-        ("GET", "/jobs/automated/{job_id}"),
-        ("GET", "/jobs/automated"),
+        ("ANY", "/sandbox/jobs"),
+        ("ANY", "/jobs/automated/{job_id}"),
+        ("ANY", "/jobs/automated"),
     }
 
 
