@@ -19,11 +19,12 @@ logger = Logger(child=True)
 WORKERS = 8
 """How many connections are served at once, by one invocation."""
 
-STARTS_PER_MINUTE = 15
+STARTS_PER_MINUTE = 10
 """How many jobs a tick starts in a minute; the sweep starts the rest, in the minutes after.
 
-A job costs the POST and about a dozen looks. So many starts a minute keep every 5 minutes under the 1,000 requests
-after which Finch blocks an address for an hour (Finch developer guide, "Rate Limits").
+A job costs the POST and about 15 looks while nothing is known of its connection. So many starts a minute keep every 5
+minutes under the 1,000 requests after which Finch blocks an address for an hour (Finch developer guide, "Rate
+Limits"), with a quarter to spare for 1,000 connections: `make scale`.
 """
 
 

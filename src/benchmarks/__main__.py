@@ -1,0 +1,74 @@
+"""The benchmarks: `python -m benchmarks` runs all that have rows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import frontier as picture
+from benchmarks import polling as polling_rows
+from benchmarks import scale as simulation
+from benchmarks.rows import Row, show, write
+
+app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
+console = Console()
+
+Json = Annotated[Path, typer.Option("--json", help="Where to write the rows as JSON.")]
+OUTCOME = Path(".local/bench.json")
+
+
+@app.callback(invoke_without_command=True)
+def everything(context: typer.Context) -> None:
+    """Run every benchmark."""
+    if context.invoked_subcommand is None:
+        _report(list(polling_rows.rows()), OUTCOME)
+
+
+@app.command()
+def polling(json: Json = OUTCOME) -> None:
+    """The polling policy against the exact optimum."""
+    _report(list(polling_rows.rows()), json)
+
+
+@app.command()
+def frontier(
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("docs/polling-frontier.svg"),
+) -> None:
+    """Draw looks against delay: the peers' default policies, ours, and the optimum."""
+    picture.draw(out)
+    console.print(f"wrote {out}")
+
+
+@app.command()
+def scale(json: Json = Path(".local/scale.json")) -> None:
+    """Simulate many connections on one schedule, against Finch's and AWS's limits."""
+    loads = simulation.loads()
+    table = Table("connections", "last start, h", "requests / 5 min", "transitions / s", "starts / s", "polls / job",
+                  "delay, s", "$ / million jobs")  # fmt: skip
+    for load in loads:
+        table.add_row(
+            f"{load.connections:,}",
+            f"{load.last_start_hours:.1f}",
+            f"{load.requests:,} of {simulation.FINCH_REQUESTS:,}",
+            f"{load.transitions} of {simulation.TRANSITIONS_A_SECOND}",
+            f"{load.starts} of {simulation.START_EXECUTIONS_A_SECOND}",
+            f"{load.polls:.1f}",
+            f"{load.delay:.0f}",
+            f"{load.dollars_a_million:,.0f}",
+        )
+    console.print(table)
+    console.print("What each size changes:", *simulation.what_changes(loads), sep="\n- ", highlight=False)
+    _report(simulation.rows(loads), json)
+
+
+def _report(rows: list[Row], path: Path) -> None:
+    show(rows, console)
+    write(rows, path)
+    if any(row.passed is False for row in rows):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()
