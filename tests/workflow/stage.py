@@ -6,8 +6,7 @@ Where moto 5.2.5 differs from AWS, as far as these tests could notice:
 
 - It measures the machine's TimeoutSeconds by the wall clock (``program.py`` joins its thread for so long). Here that
   time is the tests' time, by the number in the definition and with moto's own way of ending an execution.
-- It sends no status changes to EventBridge, so `Workflow.tell_of_end` hands the function what EventBridge would.
-- A stopped execution runs on until it looks up, after its Wait. AWS ends the Wait at once, and so does this stage.
+- It never calls EventBridge (AWS sends every status change of an execution there), so `Workflow.tell_of_end` hands the function what EventBridge would.
 - It never throttles an invocation, so a test raises Lambda's error where Lambda would.
 """
 
@@ -68,6 +67,15 @@ def definition() -> str:
         text = text.replace(f"${{{name}}}", FUNCTION_ARN)
     assert "${" not in text
     return text
+
+
+@cache
+def _session() -> boto3.Session:
+    """One for all tests: reading botocore's service models again would take longer than most of them."""
+    return boto3.Session("none", "none", region_name=REGION)
+
+
+_table_arguments = cache(table_arguments)
 
 
 class LambdaThrottled(JsonRESTError):
@@ -181,7 +189,7 @@ class Workflow:
         self._tables = boto3.client("dynamodb")
         self._secrets = boto3.client("secretsmanager")
         self._executions = boto3.client("stepfunctions")
-        self._tables.create_table(TableName="records", **table_arguments())
+        self._tables.create_table(TableName="records", **_table_arguments())
         self._secret = self._secrets.create_secret(Name="connections", SecretString=secret_string(sandbox.tokens))[
             "ARN"
         ]
@@ -355,9 +363,9 @@ def running_workflow(sandbox: Sandbox, clock: Clock) -> Iterator[Workflow]:
     """The stage, until the block ends."""
     config: Any = {"stepfunctions": {"execute_state_machine": True}, "lambda": {"use_docker": False}}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_DEFAULT_REGION", REGION)
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         with mock_aws(config=config):
+            patch.setattr(boto3, "DEFAULT_SESSION", _session())
             workflow = Workflow(sandbox, clock)
             patch.setattr(app, "services", lambda: workflow.services)
             patch.setattr(app, "settings", lambda: workflow.settings)

@@ -8,6 +8,7 @@ import pytest
 
 from finch_sandbox.control import ConnectionChange
 from finch_sandbox.faults import ErrorAnswer, ErrorFault, RawFault, RewriteFault
+from finch_sync import polling
 from finch_sync.jobs import Tracking
 from finch_sync.tracking import NOT_FOUND_TOLERATED
 from tests.workflow.stage import LOOKS, Followed, Waiting, Workflow
@@ -170,7 +171,7 @@ def test_a_connection_that_is_taken_out_of_the_secret_loses_its_job(workflow: Wo
         (ErrorFault(answer="429_upstream"), 60),
         (ErrorFault(answer="429_ip", retry_after="700"), 700),
         (ErrorFault(answer="429_ip"), 3600),
-        (RawFault(status=429, headers={"Retry-After": "15"}), 15),
+        (RawFault(status=429, headers={"Retry-After": "90"}), 90),
     ],
 )
 def test_a_rate_limit_is_waited_out_as_long_as_finch_or_its_documentation_says(
@@ -184,6 +185,16 @@ def test_a_rate_limit_is_waited_out_as_long_as_finch_or_its_documentation_says(
     first, second = workflow.looks()[:2]
     assert second - first == timedelta(seconds=seconds)
     assert job.execution.failures == []
+    assert job.record.tracking is Tracking.DONE
+
+
+def test_a_rate_limit_that_is_over_soon_does_not_make_looks_more_frequent(workflow: Workflow) -> None:
+    workflow.sandbox.add_fault(ErrorFault(answer="429_application", retry_after="1"), path=LOOKS, times=10)
+
+    job = workflow.follow()
+
+    assert job.execution.polls > 10
+    assert min(job.execution.waits) >= polling.FLOOR
     assert job.record.tracking is Tracking.DONE
 
 
