@@ -42,13 +42,13 @@ lint: $(UV_READY) ## all of `make test` but the tests
 	$(RUN) mypy
 	$(RUN) python -m local_aws check
 
-build: $(UV_READY) ## build the function as `sam deploy` takes it, into .aws-sam/build
+build: $(UV_READY) ## build the function as `sam deploy` takes it, and its bill of materials, into .aws-sam/build
 	$(RUN) python -m local_aws build
 
 lock: $(UV_READY) ## bring uv.lock and all requirements files up to date with pyproject.toml
 	uv lock
 	uv export --quiet --frozen --no-default-groups --no-emit-project --format requirements.txt -o src/requirements.txt
-	for tool in ministack sam ric; do \
+	for tool in checkov ministack ric sam supply; do \
 	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	    src/local_aws/requirements/$$tool.in -o src/local_aws/requirements/$$tool.txt || exit; \
 	done

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from local_aws import checks, docker
+from local_aws import advisories, bill_of_materials, checks, docker
 from local_aws.demo import JobError, demonstrate
 from local_aws.environments import SetupError
 from local_aws.finch import Finch, Sandbox
@@ -58,22 +58,23 @@ def sam_local(
     if docker.available():
         run_events(console)
         return
-    console.rule("NOT RUN: make sam-local", style="bold red")
-    console.print(
+    _not_run(
+        "make sam-local",
         "No Docker engine answers here, and `sam local` runs the function in a container.\n"
         "Skipped: `sam local invoke` for every file in events/, `sam local start-api` with a POST and a GET.",
-        style="bold red",
-        highlight=False,
     )
-    console.rule(style="bold red")
     if not allow_missing_docker:
         raise typer.Exit(1)
 
 
 @app.command()
 def check() -> None:
-    """Check the lock files and the template."""
+    """Check the lock files, the template and what is known of the deployed packages."""
     begun, found = time.monotonic(), list(checks.failures())
+    try:
+        found += map(str, advisories.of_deployed_packages())
+    except advisories.UnreachableError as error:
+        _not_run("pip-audit", f"No database of advisories could be reached, so nothing is known:\n{error}")
     for failure in found:
         console.print(failure, style="red", markup=False, highlight=False)
     if found:
@@ -83,8 +84,19 @@ def check() -> None:
 
 @app.command()
 def build() -> None:
-    """Build the function as `sam deploy` takes it."""
-    console.print(f"built {build_for_aws()}", highlight=False)
+    """Build the function as `sam deploy` takes it, with its bill of materials and the licences in it."""
+    template = build_for_aws()
+    bundle, bill = template.parent / "SyncFunction", template.parent / bill_of_materials.FILE_NAME
+    bill_of_materials.write(bundle, bill)
+    for package, licence in bill_of_materials.licences(bundle).items():
+        console.print(f"  {package:24} {licence}", markup=False, highlight=False)
+    console.print(f"built {template}\nbill of materials: {bill}", highlight=False, soft_wrap=True)
+
+
+def _not_run(what: str, why: str) -> None:
+    console.rule(f"NOT RUN: {what}", style="bold red")
+    console.print(why, style="bold red", markup=False, highlight=False)
+    console.rule(style="bold red")
 
 
 def _finch(url: str | None, tokens: str | None) -> Finch | Sandbox:

@@ -1,5 +1,6 @@
 """The checks of `make test` that are neither Python's nor tests: lock files and the template."""
 
+import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,9 @@ def failures() -> Iterator[str]:
     yield from _outdated_requirements()
     tools = environment("sam")
     yield from _failed([str(tools / "sam"), "validate", "--lint"], "sam validate --lint")
-    yield from _failed([str(tools / "cfn-lint"), "template.yaml"], "cfn-lint")
+    serverless = ["--append-rules", "cfn_lint_serverless.rules"]
+    yield from _failed([str(tools / "cfn-lint"), "--template", "template.yaml", *serverless], "cfn-lint")
+    yield from _checkov()
 
 
 def _outdated_requirements() -> Iterator[str]:
@@ -36,6 +39,22 @@ def _outdated_requirements() -> Iterator[str]:
             yield from _failed(compilation, f"{wanted.name} cannot be resolved")
             if _pins(fresh.read_text()) != _pins(kept.read_text()):
                 yield f"{kept.relative_to(PROJECT)} is not what {wanted.name} asks for: run `make lock`"
+
+
+def _checkov() -> Iterator[str]:
+    command = [str(environment("checkov") / "checkov"), "--file", "template.yaml", "--framework", "cloudformation",
+               "--skip-download", "--compact", "--output", "json"]  # fmt: skip
+    run = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    try:
+        report = json.loads(run.stdout)
+        found, summary = report["results"]["failed_checks"], report["summary"]
+    except (ValueError, LookupError, TypeError):
+        yield f"checkov gave no report\n{run.stdout}{run.stderr}"
+        return
+    for check in found:
+        yield f"checkov: {check['check_id']} {check['resource']}: {check['check_name']}"
+    if summary["parsing_errors"] or not summary["passed"]:
+        yield f"checkov could not read the template: {summary}"
 
 
 def _pins(requirements: str) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Literal
 PROJECT = Path(__file__).resolve().parents[2]
 LOCAL = PROJECT / ".local"
 
-Tool = Literal["ministack", "sam"]
+Tool = Literal["checkov", "ministack", "sam", "supply"]
 
 _REQUIREMENTS = Path(__file__).parent / "requirements"
 
