@@ -6,7 +6,7 @@ Where moto 5.2.5 differs from AWS, as far as these tests could notice:
 
 - It measures the machine's TimeoutSeconds by the wall clock (``program.py`` joins its thread for so long). Here that
   time is the tests' time, by the number in the definition and with moto's own way of ending an execution.
-- It never calls EventBridge (AWS sends every status change of an execution there), so `Workflow.tell_of_end` hands the function what EventBridge would.
+- It never tells EventBridge of an execution's end, as AWS does: `Workflow.tell_of_end` hands the function that event.
 - It never throttles an invocation, so a test raises Lambda's error where Lambda would.
 """
 
