@@ -70,6 +70,12 @@ PATHS = (
 OF_NOBODY = Path("calls for no connection", (Kind.KEYED, Kind.DIRECT))
 """Reading the secret and the pause, and finding what is due: the steps that no connection owns."""
 
+_ORDINARY = (6, 3, 1, 3)
+"""How often the first four paths are taken, relative to each other, where no fault is wanted.
+
+Ticks are few: one connection has them all, and those that come while it is held wait a minute each.
+"""
+
 STOPPED = "execution stopped from outside"
 
 
@@ -161,7 +167,7 @@ def make_plan(
 
     pairs, turn, planned = faulted(), itertools.cycle(connections), []
     for number in range(1, triggers + 1):
-        path, traps = draw.choice(PATHS[:4]), list[Trap]()
+        [path], traps = draw.choices(PATHS[:4], _ORDINARY), list[Trap]()
         if draw.random() < fault_share:
             path, trap = next(pairs)
             traps = [trap]
