@@ -31,6 +31,24 @@ sam-local: $(UV_READY) ## with Docker: run every file in events/ through `sam lo
 faults: $(UV_READY) ## make a local stack fail at every step, and compare what callers, Finch and the records say (TRIGGERS=, SEED=)
 	$(RUN) python -m fault_campaign --triggers $(or $(TRIGGERS),2000) --seed $(or $(SEED),1) $(if $(JSON),--json '$(JSON)') $(if $(REPEAT),--repeat '$(REPEAT)')
 
+# --- what it costs --------------------------------------------------------------------------------------------------
+.PHONY: bench scale frontier
+bench: $(UV_READY) ## measure against floors and goals: one table, and .local/bench.json
+	$(RUN) --group bench python -m benchmarks
+
+scale: $(UV_READY) ## simulate 10 to 100,000 connections on one schedule, against Finch's and AWS's limits
+	$(RUN) --group bench python -m benchmarks scale
+
+frontier: $(UV_READY) ## draw docs/polling-frontier.svg: looks at a job against delay, ours and the peers'
+	$(RUN) --group bench python -m benchmarks frontier
+
+# --- operate it -----------------------------------------------------------------------------------------------------
+.PHONY: token
+token: $(UV_READY) ## make a caller token (CONNECTION=, EXPIRES=; STACK= or SECRET_ID= names its secret), or REVOKE=digest
+	@$(RUN) finch-sync tokens $(if $(REVOKE),revoke '$(REVOKE)',make \
+	  $(if $(CONNECTION),--connection '$(CONNECTION)') $(if $(EXPIRES),--expires '$(EXPIRES)')) \
+	  $(if $(STACK),--stack '$(STACK)') $(if $(SECRET_ID),--secret-id '$(SECRET_ID)')
+
 # --- work on it -----------------------------------------------------------------------------------------------------
 .PHONY: test lint build lock clean
 test: lint ## everything CI checks: lint, types, lock files, template, all tests that need no Docker

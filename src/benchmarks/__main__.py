@@ -1,5 +1,6 @@
 """The benchmarks: `python -m benchmarks` runs all that have rows."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +18,14 @@ console = Console()
 
 Json = Annotated[Path, typer.Option("--json", help="Where to write the rows as JSON.")]
 OUTCOME = Path(".local/bench.json")
+EVERYTHING: tuple[Callable[[], Iterable[Row]], ...] = (polling_rows.rows, simulation.rows)
 
 
 @app.callback(invoke_without_command=True)
 def everything(context: typer.Context) -> None:
     """Run every benchmark."""
     if context.invoked_subcommand is None:
-        _report(list(polling_rows.rows()), OUTCOME)
+        _report([row for rows in EVERYTHING for row in rows()], OUTCOME)
 
 
 @app.command()
@@ -60,7 +62,7 @@ def scale(json: Json = Path(".local/scale.json")) -> None:
         )
     console.print(table)
     console.print("What each size changes:", *simulation.what_changes(loads), sep="\n- ", highlight=False)
-    _report(simulation.rows(loads), json)
+    _report(simulation.rows(), json)
 
 
 def _report(rows: list[Row], path: Path) -> None:

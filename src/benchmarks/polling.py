@@ -19,7 +19,7 @@ SHARED_COUNTING_KINDS = 0.445
 """The same 70 %, if the variance between providers' kinds counts as lying between connections: a harder reading."""
 
 SLACK = 1.10
-"""How far above the best that a search finds a goal lies that was set here. Set when ours stood at 1.07."""
+"""How far above the best that a search finds a goal lies that was set here, and not asked for."""
 
 _HISTORIES = 5
 _GOALS = {"automated": 1.20, "mix": 1.30}

@@ -122,9 +122,9 @@ def loads() -> list[Load]:
     return [simulate(connections, ours()) for connections in CONNECTIONS]
 
 
-def rows(loads: list[Load]) -> list[Row]:
+def rows() -> list[Row]:
     """What has to hold up to a thousand connections, and the cost against AWS's sample."""
-    thousand = next(load for load in loads if load.connections == 1_000)
+    thousand = simulate(1_000, ours())
     sample = simulate(1_000, fixed(SAMPLE_WAIT))
     at_once = simulate(1_000, ours(), starts_a_minute=1_000)
     return [

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 PRICE = 6.0
 """Seconds of delay that a look is worth, in a job that runs long."""
 
-PATIENCE = 400.0
+PATIENCE = 440.0
 """Elapsed seconds at which the price is half of that: a second late weighs more in a short job than in a long one."""
 
 FLOOR = 3.0
