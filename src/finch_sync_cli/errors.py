@@ -1,0 +1,5 @@
+"""What a command says instead of doing its work."""
+
+
+class CommandError(Exception):
+    """The command cannot do what it was asked; the message is for its user."""
