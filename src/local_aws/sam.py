@@ -16,8 +16,8 @@ from local_aws.interpreter import Interpreter
 STACK_NAME = "finch-sync"
 
 _BUILDS = LOCAL / "build"
-_BUILT_FROM = ("template.yaml", "samconfig.toml", "src/Makefile", "src/requirements.txt", "src/finch_sync",
-               "src/state_machine")  # fmt: skip
+_BUILT_FROM = ("template.yaml", "samconfig.toml", "src/Makefile", "src/requirements.txt", "src/bundling",
+               "src/finch_sync", "src/state_machine")  # fmt: skip
 _KEPT_SECONDS = 24 * 3600
 
 
