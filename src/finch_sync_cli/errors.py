@@ -3,3 +3,5 @@
 
 class CommandError(Exception):
     """The command cannot do what it was asked; the message is for its user."""
+
+    exit_code = 1
