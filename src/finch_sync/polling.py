@@ -90,7 +90,10 @@ def wait_seconds(
     return math.ceil(min(wait, remaining))
 
 
-@dataclass(frozen=True, slots=True)
+_ROOT2 = math.sqrt(2)
+
+
+@dataclass(slots=True)
 class _Class:
     """Lognormal durations: ``weight`` of all jobs, ln(seconds) with this centre and spread."""
 
@@ -99,19 +102,20 @@ class _Class:
     spread: float
     mean: float
 
-    def survival(self, seconds: float) -> float:
-        """The part of these jobs that takes longer."""
-        return _upper((math.log(seconds) - self.centre) / self.spread)
 
-    def lived(self, seconds: float) -> float:
-        """The integral of the survival up to here: what these jobs have run by then, on average."""
-        z = (math.log(seconds) - self.centre) / self.spread
-        return seconds * _upper(z) + self.mean * _upper(self.spread - z)
+def _survival(classes: list[_Class], seconds: float) -> float:
+    """The part of all jobs that takes longer."""
+    logarithm = math.log(seconds)
+    return sum(c.weight * math.erfc((logarithm - c.centre) / (_ROOT2 * c.spread)) for c in classes) / 2
 
 
-def _upper(z: float) -> float:
-    """The standard normal distribution's upper tail."""
-    return math.erfc(z / math.sqrt(2)) / 2
+def _lived(classes: list[_Class], seconds: float) -> float:
+    """The integral of the survival up to here: what jobs have run by then, on average. The hot spot of a look."""
+    logarithm, lived = math.log(seconds), 0.0
+    for c in classes:
+        z = (logarithm - c.centre) / c.spread
+        lived += c.weight * (seconds * math.erfc(z / _ROOT2) + c.mean * math.erfc((c.spread - z) / _ROOT2))
+    return lived / 2
 
 
 def _lognormal(weight: float, centre: float, spread: float) -> _Class:
@@ -156,22 +160,20 @@ def _expected(known: Durations) -> list[_Class]:
     best = max(evidence)
     odds = [math.exp(value - best) for value in evidence]
     scale = (1 - SURPRISE) / sum(odds)
-    return [_lognormal(scale * odd, *shape) for odd, shape in zip(odds, learned, strict=True) if odd > 0.01] + [
+    return [_lognormal(scale * odd, *shape) for odd, shape in zip(odds, learned, strict=True) if odd > 0.02] + [
         _lognormal(SURPRISE * kind.weight, kind.centre, kind.spread) for kind in PRIOR
     ]
 
 
 def _worthwhile_wait(elapsed: float, classes: list[_Class]) -> float:
     """The wait, between floor and cap, whose expected delay has reached the price of a look."""
-    alive = sum(c.weight * c.survival(elapsed) for c in classes) if elapsed else sum(c.weight for c in classes)
+    alive, lived = (_survival(classes, elapsed), _lived(classes, elapsed)) if elapsed else (1.0, 0.0)
     if alive < 1e-12:
         return CAP
-    lived = sum(c.weight * c.lived(elapsed) for c in classes) if elapsed else 0.0
 
     def is_worth_a_look(wait: float) -> bool:
         then = elapsed + wait
-        delay = wait - (sum(c.weight * c.lived(then) for c in classes) - lived) / alive
-        return delay >= PRICE * then / (then + PATIENCE)
+        return wait - (_lived(classes, then) - lived) / alive >= PRICE * then / (then + PATIENCE)
 
     low, high = FLOOR, CAP
     if is_worth_a_look(low):
