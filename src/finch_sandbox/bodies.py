@@ -1,4 +1,7 @@
-"""JSON bodies of Finch's answers (Finch API reference: Sandbox, Automated Jobs, Introspect)."""
+"""JSON bodies of Finch's answers and webhooks.
+
+Finch API reference: Sandbox, Automated Jobs, Introspect. Finch developer guide: Webhooks.
+"""
 
 import math
 from typing import Any
@@ -11,6 +14,7 @@ from finch_sandbox.connections import Caller
 from finch_sandbox.jobs import Job
 from finch_sandbox.settings import Settings, TerminalStatus
 from finch_sandbox.times import rfc3339
+from finch_sandbox.webhooks import Event
 
 
 def refreshes(window: quota.Window, settings: Settings) -> dict[str, JsonValue]:
@@ -21,7 +25,21 @@ def refreshes(window: quota.Window, settings: Settings) -> dict[str, JsonValue]:
 
 def job_reference(job: Job, settings: Settings, base_url: str) -> dict[str, JsonValue]:
     """The part of POST /sandbox/jobs's answer that says which job it is."""
-    return {"job_id": job.job_id, "job_url": _job_url(job, settings, base_url, "jobs")}
+    return {"job_id": job.job_id, "job_url": job_url(job, settings, base_url)}
+
+
+def job_url(job: Job, settings: Settings, base_url: str) -> str:
+    """Where a job is to be looked at, as its maker and its webhook are told."""
+    return _job_url(job, settings, base_url, "jobs")
+
+
+def event(of: Event) -> dict[str, JsonValue]:
+    """What every delivery of an event's webhook carries."""
+    return {**_owner(of.connection), "entity_id": None, "event_type": of.event_type, "data": of.data}
+
+
+def _owner(connection: str) -> dict[str, JsonValue]:
+    return {f"{part}_id": _stable_uuid(f"{part}/{connection}") for part in ("company", "account", "connection")}
 
 
 def retrieved_job(job: Job, settings: Settings, base_url: str, now: float) -> dict[str, JsonValue]:
@@ -82,11 +100,9 @@ def introspection(caller: Caller, status: str, synced_at: float | None, settings
         "id": _stable_uuid(f"token/{caller.token}"),
         "client_id": _stable_uuid("client"),
         "client_type": "sandbox",
-        "connection_id": _stable_uuid(f"connection/{caller.connection}"),
+        **_owner(caller.connection),
         "connection_status": connection_status,
         "connection_type": "finch",
-        "company_id": _stable_uuid(f"company/{caller.connection}"),
-        "account_id": _stable_uuid(f"account/{caller.connection}"),
         "provider_id": "gusto",
         "payroll_provider_id": "gusto",
         "products": products,

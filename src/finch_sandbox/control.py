@@ -22,6 +22,14 @@ class ConnectionChange(BaseModel):
     token: str | None = None
 
 
+class TestWebhook(BaseModel):
+    """Of which connection the dashboard's test event is to be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    connection: str
+
+
 class Control:
     """Settings, faults, connections, ledger and reset, over HTTP (`control_routes`) or in the process."""
 
@@ -60,7 +68,7 @@ class Control:
         return {name: {"token": token, "kind": kind} for name, kind, token in self.connections.all()}
 
     def ledger(self, after: int = 0) -> dict[str, Any]:
-        """Requests with a number above the given one, oldest first, and all jobs there are, oldest first."""
+        """Requests with a number above the given one, all jobs and all deliveries of webhooks; oldest first."""
         now = self.finch.clock()
         return {
             "requests": [
@@ -78,10 +86,22 @@ class Control:
                 }
                 for job in reversed(self.finch.store.jobs())
             ],
+            "webhooks": [
+                {**attempt.model_dump(), "at": rfc3339(attempt.at, "milliseconds")}
+                for attempt in self.finch.store.attempts()
+            ],
         }
 
+    def send_test_webhook(self, connection: str) -> str:
+        """Sends the event that Finch's dashboard sends to try an address; its id.
+
+        Raises:
+            KeyError: There is no such connection.
+        """
+        return self.finch.postman.send_test(self.connections.named(connection).name)
+
     def reset(self) -> None:
-        """Forgets jobs, quotas, ledger, faults and changed settings; connections and tokens stay."""
+        """Forgets jobs, quotas, webhooks, ledger, faults and changed settings; connections and tokens stay."""
         self.finch.store.forget()
         self.faults.clear()
         self.finch.settings.reset()

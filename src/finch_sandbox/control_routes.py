@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from finch_sandbox.control import ConnectionChange, Control
+from finch_sandbox.control import ConnectionChange, Control, TestWebhook
 from finch_sandbox.faults import FaultRule
 from finch_sandbox.settings import Settings
 
@@ -39,6 +39,7 @@ class ControlRoutes:
                 Route("/ledger", self.show_ledger, methods=["GET"]),
                 Route("/connections", self.list_connections, methods=["GET"]),
                 Route("/connections", self.change_connection, methods=["POST"]),
+                Route("/webhooks/test", self.send_test_webhook, methods=["POST"]),
                 Route("/reset", self.reset, methods=["POST"]),
             ],
         )
@@ -71,7 +72,7 @@ class ControlRoutes:
         return await self.list_faults(request)
 
     async def show_ledger(self, request: Request) -> Response:
-        """GET /_sandbox/ledger?after=N: requests with a number above N, and all jobs."""
+        """GET /_sandbox/ledger?after=N: requests with a number above N, all jobs, all deliveries of webhooks."""
         return JSONResponse(self._control.ledger(_parsed(int, request.query_params.get("after", "0"))))
 
     async def list_connections(self, _request: Request) -> Response:
@@ -85,6 +86,14 @@ class ControlRoutes:
             return JSONResponse(self._control.change_connection(change))
         except KeyError:
             raise HTTPException(404, f"there is no connection {change.name}") from None
+
+    async def send_test_webhook(self, request: Request) -> Response:
+        """POST /_sandbox/webhooks/test: sends the dashboard's test event, of the connection in the body."""
+        given = _parsed(TestWebhook.model_validate_json, await request.body())
+        try:
+            return JSONResponse({"event_id": self._control.send_test_webhook(given.connection)}, 202)
+        except KeyError:
+            raise HTTPException(404, f"there is no connection {given.connection}") from None
 
     async def reset(self, _request: Request) -> Response:
         """POST /_sandbox/reset: forgets everything but the connections and their tokens."""

@@ -14,6 +14,7 @@ from finch_sandbox.connections import Caller
 from finch_sandbox.errors import RefusedError
 from finch_sandbox.jobs import Job, draw_durations
 from finch_sandbox.ledger import Effect
+from finch_sandbox.postman import Postman
 from finch_sandbox.settings import Settings, SettingsBook, TerminalStatus
 from finch_sandbox.store import Store
 
@@ -33,10 +34,11 @@ class Outcome:
 class Finch:
     """Finch, for every connection. Its clock tells seconds since the epoch."""
 
-    def __init__(self, store: Store, settings: SettingsBook, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, settings: SettingsBook, clock: Callable[[], float], postman: Postman) -> None:
         self.store = store
         self.settings = settings
         self.clock = clock
+        self.postman = postman
 
     def enqueue(self, caller: Caller, base_url: str) -> Outcome:
         """POST /sandbox/jobs: a new job, or the one that is already running."""
@@ -57,6 +59,7 @@ class Finch:
             self.store.put_window(caller.connection, window)
             job = self._new_job(caller.connection, settings, now)
             self.store.add_job(job)
+            self.postman.expect_end(job, bodies.job_url(job, settings, base_url))
             body = bodies.job_reference(job, settings, base_url) | bodies.refreshes(window, settings)
             return Outcome(settings.created_status, body, "job_created", job.job_id)
 

@@ -1,7 +1,4 @@
-"""The life of one job as a function of time: nothing runs in the background, a job is only looked at.
-
-Where a job's end could be noticed (to send Finch's `job.data_sync_all.completed` event) is `Job.ends_at`.
-"""
+"""The life of one job as a function of time: nothing runs in the background, a job is only looked at."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What Finch saw and did: one entry for each request, kept apart from what the client was told.
+"""What Finch saw and did: one entry for each request, kept apart from what the client was told; one for each webhook.
 
 Entries are in the order in which Finch was done with the requests.
 """
@@ -33,3 +33,25 @@ class Entry(BaseModel):
     fault_when: Literal["before", "after"] | None
     """Whether the fault came before Finch acted, or after."""
     fault_rule: str | None
+
+
+class Attempt(BaseModel):
+    """One delivery of a webhook as it was sent, and what came back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = 0
+    at: float
+    event_id: str
+    event_type: str
+    connection: str
+    job_id: str | None
+    url: str
+    attempt: int
+    """1 for the first to this address, more for its repetitions after failures."""
+    headers: dict[str, str]
+    body: str
+    status: int | None
+    """The HTTP status that came back; none if none came."""
+    error: str | None
+    """The kind of failure where no status came back."""

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from finch_sandbox.control import ConnectionChange, Control
 from finch_sandbox.exchange import TRANSPORT
 from finch_sandbox.faults import ActiveRule, Fault, FaultBook, FaultRule, Match
 from finch_sandbox.finch import Finch
+from finch_sandbox.postman import Postman
 from finch_sandbox.settings import Settings, SettingsBook
 from finch_sandbox.store import ConnectionKind, Store
 
@@ -111,8 +112,12 @@ class Sandbox:
         self.control.patch_settings(change)
 
     def ledger(self, after: int = 0) -> dict[str, Any]:
-        """Requests seen and jobs made, as GET /_sandbox/ledger gives them."""
+        """Requests seen, jobs made and webhooks sent, as GET /_sandbox/ledger gives them."""
         return self.control.ledger(after)
+
+    def deliver_webhooks(self) -> None:
+        """Makes every delivery that is due by the clock; when a clock runs by itself, so do they."""
+        self.control.finch.postman.deliver_due()
 
     def change_connection(self, change: ConnectionChange) -> dict[str, JsonValue]:
         """Adds a connection, or replaces or revokes its token."""
@@ -131,7 +136,8 @@ def build_control(
     clock: Callable[[], float] = time.time,
 ) -> Control:
     """Puts a sandbox together, with its connections added to those the store remembers."""
-    control = Control(Finch(store, settings, clock), Connections(store, settings), FaultBook())
+    postman = Postman(store, settings, clock)
+    control = Control(Finch(store, settings, clock, postman), Connections(store, settings), FaultBook())
     for name, kind in connections.items():
         control.connections.add(name, kind, tokens.get(name))
     return control
@@ -148,7 +154,8 @@ def serve(control: Control, host: str, port: int, on_ready: Callable[[Sandbox], 
             asyncio.get_running_loop().add_signal_handler(stop, lambda: setattr(server, "should_exit", True))
         await server.serve([listener])
 
-    asyncio.run(until_signalled())
+    with control.finch.postman.at_work():
+        asyncio.run(until_signalled())
 
 
 @contextmanager
@@ -168,7 +175,8 @@ def running_sandbox(
         settings: What it starts with; the defaults if none.
         connections: Kind of each connection by name.
         tokens: Tokens by connection name; random ones for the others.
-        clock: Seconds since the epoch; jobs and quotas live by it, so a test that moves it need not sleep.
+        clock: Seconds since the epoch; jobs and quotas live by it, so a test that moves it need not sleep. With any but
+            the machine's, webhooks are sent by `Sandbox.deliver_webhooks` alone.
         state: File to keep jobs, quotas, tokens and ledger in; memory if none.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
@@ -184,7 +192,8 @@ def running_sandbox(
     try:
         if not ready.wait(_START_SECONDS):
             raise TimeoutError("the sandbox did not start")
-        yield sandbox
+        with control.finch.postman.at_work() if clock is time.time else nullcontext():
+            yield sandbox
     finally:
         server.should_exit = True
         thread.join()

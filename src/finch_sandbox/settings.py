@@ -3,13 +3,23 @@
 A setting's default is the best guess from what Finch does publish; its description says what is unknown.
 """
 
+import base64
 from threading import RLock
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, model_validator
 
 TerminalStatus = Literal["complete", "error", "reauth_error", "permissions_error"]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
+
+
+def _base64(text: str) -> str:
+    base64.b64decode(text, validate=True)
+    return text
+
+
+WebhookSecret = Annotated[str, Field(min_length=1), AfterValidator(_base64)]
 
 
 class LogNormalDuration(BaseModel):
@@ -160,6 +170,37 @@ class Settings(BaseModel):
     retention_seconds: Annotated[float, Field(ge=0)] | None = Field(
         default=None, description="When an ended job is forgotten. No retention is published; none keeps it for ever."
     )
+
+    webhook_urls: tuple[Url, ...] = Field(
+        default=(),
+        description="Where events are sent, as registered in Finch's dashboard; none sends none. That sandbox jobs are "
+        "told at all is implied, not published.",
+    )
+    webhook_secrets: tuple[WebhookSecret, ...] = Field(
+        default=(),
+        description="What events are signed with, in base64. More than one while secrets are rotated: the old one is "
+        "said to live for 24 hours.",
+    )
+    webhook_delay_seconds: Seconds = Field(
+        default=0, description="How long after what happened its event is sent. Not published."
+    )
+    webhook_duplicates: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="How often each event is sent beside its first time. Published is that it may happen."
+    )
+    webhook_retry_after_seconds: tuple[Seconds, ...] = Field(
+        default=(0, 5, 300, 1800, 7200),
+        description="Pauses between a delivery that failed and the next; then it is given up. Published in 2023. "
+        "Which answers count as failures is not: here, all but 2xx.",
+    )
+    webhook_timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=10, description="How long an answer to a delivery is waited for. Not published."
+    )
+
+    @model_validator(mode="after")
+    def _webhooks_are_signed(self) -> Self:
+        if self.webhook_urls and not self.webhook_secrets:
+            raise ValueError("webhook_urls need webhook_secrets: Finch signs every webhook")
+        return self
 
 
 _BY_CONNECTION = TypeAdapter(dict[str, dict[str, JsonValue]])

@@ -1,4 +1,4 @@
-"""What the sandbox remembers: connections, jobs, quota windows, configurations and the ledger, in SQLite.
+"""What the sandbox remembers: connections, jobs, quota windows, configurations, webhooks and the ledger, in SQLite.
 
 In a file it outlives the process, however that ends; without one it lives in memory.
 """
@@ -11,9 +11,10 @@ from threading import RLock
 from typing import Any, Literal, NamedTuple
 
 from finch_sandbox.jobs import Job
-from finch_sandbox.ledger import Entry
+from finch_sandbox.ledger import Attempt, Entry
 from finch_sandbox.quota import Window
 from finch_sandbox.settings import TerminalStatus
+from finch_sandbox.webhooks import Delivery, Event
 
 _Value = str | int | float | None
 ConnectionKind = Literal["automated", "assisted"]
@@ -30,8 +31,16 @@ CREATE INDEX IF NOT EXISTS jobs_of_connection ON jobs (connection, number);
 CREATE TABLE IF NOT EXISTS windows (connection TEXT PRIMARY KEY, opened_at REAL NOT NULL, used INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS configurations (scope TEXT PRIMARY KEY, completion_status TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS ledger (number INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS untold_ends (job_id TEXT PRIMARY KEY, ends_at REAL NOT NULL, job_url TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS untold_ends_in_order ON untold_ends (ends_at);
+CREATE TABLE IF NOT EXISTS deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL, connection TEXT NOT NULL,
+    event_type TEXT NOT NULL, job_id TEXT, url TEXT NOT NULL, body TEXT NOT NULL, failures INTEGER NOT NULL,
+    due_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS attempts (number INTEGER PRIMARY KEY AUTOINCREMENT, attempt TEXT NOT NULL);
 """
 _JOB_COLUMNS = "job_id, connection, created_at, pending_seconds, in_progress_seconds, completion_status"
+_DELIVERY_COLUMNS = "event_id, connection, event_type, job_id, url, body, failures, due_at"
 
 
 class Credential(NamedTuple):
@@ -194,10 +203,69 @@ class Store:
         rows = self._read("SELECT number, entry FROM ledger WHERE number > ? ORDER BY number", after)
         return [Entry.model_validate_json(entry).model_copy(update={"number": number}) for number, entry in rows]
 
+    def expect_end(self, job_id: str, ends_at: float, job_url: str) -> None:
+        """Remembers that a job's end is to be told."""
+        self._write("INSERT INTO untold_ends VALUES (?, ?, ?)", job_id, ends_at, job_url)
+
+    def next_end(self) -> list[float]:
+        """When the next end comes that is to be told; nothing if none is expected."""
+        return [ends_at for (ends_at,) in self._read("SELECT ends_at FROM untold_ends ORDER BY ends_at LIMIT 1")]
+
+    def take_ended(self, now: float) -> list[tuple[Job, str]]:
+        """The jobs that have ended and whose end is to be told, with their URL, each once."""
+        with self.transaction():
+            columns = ", ".join(f"jobs.{column.strip()}" for column in _JOB_COLUMNS.split(","))
+            rows = self._read(
+                f"SELECT untold_ends.job_url, {columns} FROM untold_ends JOIN jobs USING (job_id) "  # noqa: S608 - as above
+                "WHERE untold_ends.ends_at <= ? ORDER BY untold_ends.ends_at, jobs.number",
+                now,
+            )
+            self._write("DELETE FROM untold_ends WHERE ends_at <= ?", now)
+        return [(Job(*job), job_url) for job_url, *job in rows]
+
+    def add_delivery(self, event: Event, body: str, url: str, due_at: float) -> None:
+        """Adds a delivery that is yet to be made."""
+        self._write(
+            f"INSERT INTO deliveries ({_DELIVERY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 0, ?)",  # noqa: S608 - as above
+            event.event_id,
+            event.connection,
+            event.event_type,
+            event.job_id,
+            url,
+            body,
+            due_at,
+        )
+
+    def deliveries(self) -> list[Delivery]:
+        """The deliveries that are neither made nor given up, in the order in which they are due."""
+        rows = self._read(f"SELECT number, {_DELIVERY_COLUMNS} FROM deliveries ORDER BY due_at, number")  # noqa: S608
+        return [Delivery(*row) for row in rows]
+
+    def settle(self, delivery: Delivery, attempt: Attempt, retry_at: float | None) -> None:
+        """Notes an attempt, and when the next is due, if any is. One of a delivery that was forgotten is forgotten."""
+        with self.transaction():
+            if not self._read("SELECT 1 FROM deliveries WHERE number = ?", delivery.number):
+                return
+            self._write("INSERT INTO attempts (attempt) VALUES (?)", attempt.model_dump_json(exclude={"number"}))
+            if retry_at is None:
+                self._write("DELETE FROM deliveries WHERE number = ?", delivery.number)
+            else:
+                self._write(
+                    "UPDATE deliveries SET failures = ?, due_at = ? WHERE number = ?",
+                    delivery.failures + 1,
+                    retry_at,
+                    delivery.number,
+                )
+
+    def attempts(self) -> list[Attempt]:
+        """The deliveries of webhooks that were attempted, oldest first."""
+        rows = self._read("SELECT number, attempt FROM attempts ORDER BY number")
+        return [Attempt.model_validate_json(attempt).model_copy(update={"number": number}) for number, attempt in rows]
+
     def forget(self) -> None:
         """Empties everything but the connections and their tokens."""
         with self.transaction():
-            for table in ("jobs", "windows", "configurations", "ledger"):
+            for table in ("jobs", "windows", "configurations", "ledger", "untold_ends", "deliveries", "attempts"):
                 self._write(f"DELETE FROM {table}")  # noqa: S608 - one of the names above
 
     def _read(self, statement: str, *values: _Value) -> list[tuple[Any, ...]]:

@@ -105,7 +105,7 @@ def test_reset_forgets_all_but_tokens(client: Client, sandbox: Sandbox) -> None:
     sandbox.patch(allowed_refreshes=9)
     client.enqueue()
     assert client.call("POST", "/_sandbox/reset", connection=None).json() == {"reset": True}
-    assert sandbox.ledger() == {"requests": [], "jobs": []}
+    assert sandbox.ledger() == {"requests": [], "jobs": [], "webhooks": []}
     assert client.enqueue().json()["remaining_refreshes"] == 1
     assert sandbox.tokens == tokens
 
