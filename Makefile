@@ -49,13 +49,6 @@ token: $(UV_READY) ## make a caller token (CONNECTION=, EXPIRES=; STACK= or SECR
 	  $(if $(CONNECTION),--connection '$(CONNECTION)') $(if $(EXPIRES),--expires '$(EXPIRES)')) \
 	  $(if $(STACK),--stack '$(STACK)') $(if $(SECRET_ID),--secret-id '$(SECRET_ID)')
 
-# --- operate it -----------------------------------------------------------------------------------------------------
-.PHONY: token
-token: $(UV_READY) ## make a caller token (CONNECTION=, EXPIRES=; STACK= or SECRET_ID= names its secret), or REVOKE=digest
-	@$(RUN) finch-sync tokens $(if $(REVOKE),revoke '$(REVOKE)',make \
-	  $(if $(CONNECTION),--connection '$(CONNECTION)') $(if $(EXPIRES),--expires '$(EXPIRES)')) \
-	  $(if $(STACK),--stack '$(STACK)') $(if $(SECRET_ID),--secret-id '$(SECRET_ID)')
-
 # --- work on it -----------------------------------------------------------------------------------------------------
 .PHONY: test lint build lock clean
 test: lint ## everything CI checks: lint, types, lock files, template, all tests that need no Docker
