@@ -20,15 +20,15 @@ DO_NOT_RETRY = {"x-should-retry": "false"}
 def enqueued(job_id: str | None, quota: Quota, base_url: str | None, request_id: str | None = None) -> Answer:
     """The answer to an enqueue (Finch API reference, "Enqueue a new sandbox job").
 
-    ``job_id`` and ``job_url`` are null for an assisted connection.
+    ``job_id`` and ``job_url`` are null for an assisted connection. Refreshes that Finch did not tell are left out.
     """
+    told = {"allowed_refreshes": quota.allowed, "remaining_refreshes": quota.remaining}
     return _json(
         200,
         {
             "job_id": job_id,
             "job_url": None if job_id is None or base_url is None else job_url(base_url, job_id),
-            "allowed_refreshes": quota.allowed,
-            "remaining_refreshes": quota.remaining,
+            **{name: count for name, count in told.items() if count is not None},
         },
         _finch_request_id(request_id),
     )

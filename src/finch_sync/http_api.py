@@ -43,7 +43,9 @@ class _BadRequest(Exception):
         self.status = status
 
 
-class _Page(BaseModel):
+class Page(BaseModel):
+    """Which of a connection's jobs to list."""
+
     model_config = ConfigDict(extra="ignore")
 
     limit: int = Field(default=100, ge=1, le=100)
@@ -118,7 +120,7 @@ class HttpApi:
 
     def _list(self, request: HttpRequest, connection: str) -> Answer:
         try:
-            page = _Page.model_validate(request.query)
+            page = Page.model_validate(request.query)
         except ValidationError as error:
             problems = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors(include_input=False))
             raise _BadRequest(problems) from None

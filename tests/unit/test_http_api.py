@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from finch_sandbox.faults import ErrorAnswer, ErrorFault
+from finch_sandbox.faults import ErrorAnswer, ErrorFault, ResetFault
 from tests.unit.callers import ENQUEUE, HOST, Answered, Caller, answered, proxy_event
 from tests.world import CALLER_TOKENS, World
 
@@ -49,6 +49,12 @@ def test_a_job_is_answered_as_finch_answers_it(acme: Caller) -> None:
         "created_at": "2026-11-22T12:00:00.000Z",
     }
     assert acme.jobs().body["data"] == [job.body]
+
+
+def test_refreshes_that_finch_did_not_tell_are_left_out(acme: Caller) -> None:
+    acme.world.sandbox.patch(list_quotas=False)
+    acme.world.sandbox.add_fault(ResetFault(when="after"), method="POST")
+    assert set(acme.enqueue().body) == {"job_id", "job_url"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Writes the OpenAPI document of the HTTP API, docs/openapi.json. Never deployed."""
