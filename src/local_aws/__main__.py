@@ -101,7 +101,7 @@ def _not_run(what: str, why: str) -> None:
 
 def _finch(url: str | None, tokens: str | None) -> Finch | Sandbox:
     if not url and not tokens:
-        return Sandbox()
+        return Sandbox(webhooks=True)
     if not url or not tokens:
         raise typer.BadParameter("FINCH_URL and FINCH_TOKEN belong together")
     named = [each.strip().rpartition("=") for each in tokens.split(",")]

@@ -21,7 +21,7 @@ def for_tokens(tokens: Mapping[str, str]) -> list[Connection]:
     return [Connection(name, token) for name, token in tokens.items()]
 
 
-def secret_string(connections: Sequence[Connection]) -> str:
+def secret_string(connections: Sequence[Connection], webhook_secrets: Sequence[str] = ()) -> str:
     """Return what the function reads from the secret: caller tokens as digests only."""
     return json.dumps(
         {
@@ -31,6 +31,7 @@ def secret_string(connections: Sequence[Connection]) -> str:
                     "callers": [{"sha256": hashlib.sha256(each.caller_token.encode()).hexdigest()}],
                 }
                 for each in connections
-            }
+            },
+            "webhook_secrets": list(webhook_secrets),
         }
     )

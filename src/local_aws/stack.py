@@ -19,7 +19,7 @@ from local_aws import processes, sam
 from local_aws.connections import Connection, for_tokens, secret_string
 from local_aws.emulator import REGION, running_emulator, session
 from local_aws.environments import LOCAL
-from local_aws.finch import Finch, Sandbox, running_sandbox
+from local_aws.finch import Finch, Sandbox, running_sandbox, send_webhooks
 from local_aws.interpreter import function_interpreter
 
 _STAGE = "v1"
@@ -35,6 +35,7 @@ class Stack:
     connections: dict[str, str] = field(repr=False)  # name -> caller token
     finch_url: str
     finch_tokens: dict[str, str] = field(repr=False)  # name -> Finch token
+    webhook_secrets: tuple[str, ...] = field(repr=False)  # what Finch signs its webhooks with; none if it sends none
     aws_endpoint_url: str
     region: str
     table_name: str
@@ -89,6 +90,7 @@ def running_stack(
     interpreter = function_interpreter()
     with ExitStack() as running:
         running.push(partial(_tidy, folder))
+        webhooks = isinstance(finch, Sandbox) and finch.webhooks
         if isinstance(finch, Sandbox):
             on_step("starting the Finch sandbox")
             finch = running.enter_context(running_sandbox(finch, folder, host))
@@ -111,9 +113,11 @@ def running_stack(
             folder / "deploy.log",
         )
         connections = for_tokens(finch.tokens)
-        stack = _described(finch, connections, endpoint_url, outputs, folder)
+        webhooks_url = f"{_api_url(endpoint_url, outputs)}/webhooks/finch"
+        webhook_secrets = [send_webhooks(finch, webhooks_url)] if webhooks else []
+        stack = _described(finch, connections, webhook_secrets, endpoint_url, outputs, folder)
         stack.session.client("secretsmanager", endpoint_url=endpoint_url).put_secret_value(
-            SecretId=stack.connections_secret_arn, SecretString=secret_string(connections)
+            SecretId=stack.connections_secret_arn, SecretString=secret_string(connections, webhook_secrets)
         )
         on_step("waiting for the first answer")
         _await_answer(stack)
@@ -127,13 +131,19 @@ def _tidy(folder: Path, failure: type[BaseException] | None, *_: object) -> None
 
 
 def _described(
-    finch: Finch, connections: Sequence[Connection], endpoint_url: str, outputs: Mapping[str, str], folder: Path
+    finch: Finch,
+    connections: Sequence[Connection],
+    webhook_secrets: Sequence[str],
+    endpoint_url: str,
+    outputs: Mapping[str, str],
+    folder: Path,
 ) -> Stack:
     return Stack(
-        api_url=f"{endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{_STAGE}",
+        api_url=_api_url(endpoint_url, outputs),
         connections={each.name: each.caller_token for each in connections},
         finch_url=finch.url,
         finch_tokens=dict(finch.tokens),
+        webhook_secrets=tuple(webhook_secrets),
         aws_endpoint_url=endpoint_url,
         region=REGION,
         table_name=outputs["TableName"],
@@ -145,6 +155,10 @@ def _described(
         connections_secret_arn=outputs["ConnectionsSecretArn"],
         folder=folder,
     )
+
+
+def _api_url(endpoint_url: str, outputs: Mapping[str, str]) -> str:
+    return f"{endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{_STAGE}"
 
 
 def _await_answer(stack: Stack) -> None:

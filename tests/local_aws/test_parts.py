@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("emulator")
 
 def test_the_secret_holds_callers_as_digests_only() -> None:
     [connection] = for_tokens({"acme": "finch-token"})
-    text = secret_string([connection])
+    text = secret_string([connection], ["c2VjcmV0"])
     assert connection.caller_token not in text
     assert json.loads(text) == {
         "connections": {
@@ -31,7 +31,8 @@ def test_the_secret_holds_callers_as_digests_only() -> None:
                 "finch_token": "finch-token",
                 "callers": [{"sha256": hashlib.sha256(connection.caller_token.encode()).hexdigest()}],
             }
-        }
+        },
+        "webhook_secrets": ["c2VjcmV0"],
     }
 
 

@@ -17,7 +17,6 @@ import pytest
 
 from finch_sandbox.server import Sandbox, running_sandbox
 from finch_sandbox.settings import Settings
-from finch_sandbox.store import ConnectionKind
 from finch_sandbox.webhooks import signed_headers
 from tests.sandbox.conftest import START, Client, Clock
 from tests.sandbox.test_command import call, command
@@ -328,11 +327,14 @@ def test_by_the_machines_clock_webhooks_go_out_by_themselves_and_finchs_own_sdk_
 
 
 def test_a_hundred_ends_at_once_are_each_told_once(listener: Listener) -> None:
-    names: dict[str, ConnectionKind] = {f"place-{number}": "automated" for number in range(100)}
+    names = [f"place-{number}" for number in range(100)]
     settings = Settings(
         pending_seconds=0, in_progress_seconds=0, webhook_urls=(listener.url,), webhook_secrets=(SECRET,)
     )
-    with running_sandbox(settings, connections=names) as sandbox, ThreadPoolExecutor(8) as threads:
+    with (
+        running_sandbox(settings, connections=dict.fromkeys(names, "automated")) as sandbox,
+        ThreadPoolExecutor(8) as threads,
+    ):
         client = Client(sandbox)
         made = list(threads.map(lambda name: client.enqueue(name).json()["job_id"], names))
         heard = [listener.take().event["data"]["job_id"] for _ in made]
