@@ -43,7 +43,10 @@ frontier: $(UV_READY) ## draw docs/polling-frontier.svg: looks at a job against 
 	$(RUN) --group bench python -m benchmarks frontier
 
 # --- operate it -----------------------------------------------------------------------------------------------------
-.PHONY: token
+.PHONY: token live
+live: $(UV_READY) ## hold the Finch of FINCH_TOKEN (and FINCH_URL) to the contract; tell what its documents leave open
+	@$(RUN) python -m tests.live
+
 token: $(UV_READY) ## make a caller token (CONNECTION=, EXPIRES=; STACK= or SECRET_ID= names its secret), or REVOKE=digest
 	@$(RUN) finch-sync tokens $(if $(REVOKE),revoke '$(REVOKE)',make \
 	  $(if $(CONNECTION),--connection '$(CONNECTION)') $(if $(EXPIRES),--expires '$(EXPIRES)')) \
