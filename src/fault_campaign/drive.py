@@ -55,9 +55,17 @@ class Drive:
         for trigger in plan:
             lanes.setdefault(trigger.connection, []).append(trigger)
 
+        failed = threading.Event()
+
         def follow(lane: Sequence[Trigger]) -> None:
             for trigger in lane:
-                self._carry_out(trigger)
+                if failed.is_set():
+                    return
+                try:
+                    self._carry_out(trigger)
+                except BaseException:
+                    failed.set()  # a campaign that cannot do what it planned proves nothing
+                    raise
                 on_done()
 
         with ThreadPoolExecutor(len(lanes)) as pool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import urllib.request
 import uuid
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import finch_sandbox
 from local_aws import processes
 from local_aws.finch import Finch
 
@@ -27,6 +29,10 @@ class RestartableSandbox:
         self._folder = folder
         self._settings = settings
         self._running = ExitStack()
+        # A copy, for it is started again and again while somebody may be editing the original.
+        self._sources = folder / "src"
+        original = Path(finch_sandbox.__file__).parent
+        shutil.copytree(original, self._sources / original.name, ignore=shutil.ignore_patterns("__pycache__"))
         self._process: psutil.Popen | None = None
 
     def start(self) -> None:
@@ -40,7 +46,9 @@ class RestartableSandbox:
         ]  # fmt: skip
         for name, token in self.finch.tokens.items():
             command += ["--connection", f"{name}={token}"]
-        self._process = self._running.enter_context(processes.running(command, log, cwd=self._folder, env=os.environ))
+        self._process = self._running.enter_context(
+            processes.running(command, log, cwd=self._folder, env={**os.environ, "PYTHONPATH": str(self._sources)})
+        )
         processes.ready(self._process, log, lambda: ready_file.exists() or None, _READY_SECONDS)
 
     def restart(self) -> None:
@@ -48,6 +56,7 @@ class RestartableSandbox:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        self._running.close()
         self.start()
 
     def stop(self) -> None:

@@ -20,9 +20,12 @@ def kill_client(port: int) -> None:
     """
     for connection in psutil.net_connections("tcp4"):
         if connection.laddr and connection.laddr.port == port and connection.pid and connection.pid != os.getpid():
-            victim = psutil.Process(connection.pid)
-            if os.getpid() not in {parent.pid for parent in victim.parents()}:
-                raise NoVictimError(f"process {connection.pid} is none of ours")
-            victim.kill()
+            try:
+                victim = psutil.Process(connection.pid)
+                if os.getpid() not in {parent.pid for parent in victim.parents()}:
+                    raise NoVictimError(f"process {connection.pid} is none of ours")
+                victim.kill()
+            except psutil.NoSuchProcess:
+                raise NoVictimError(f"process {connection.pid} has just died") from None
             return
     raise NoVictimError(f"nobody is at port {port}")
