@@ -64,7 +64,7 @@ def trigger(
         return
     typer.echo(enqueued.job_id)
     if enqueued.remaining_refreshes is not None:
-        console.print(f"{enqueued.remaining_refreshes} refreshes are left in this hour", style="bright_black")
+        console.print(f"refreshes left in this hour: {enqueued.remaining_refreshes}", style="bright_black")
     if wait:
         _watch(on, enqueued.job_id, timeout)
 

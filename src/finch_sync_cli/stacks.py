@@ -9,7 +9,7 @@ from typing import Annotated
 import boto3
 import typer
 
-from finch_sync_cli.errors import CommandError
+from finch_sync_cli.errors import UsageError
 
 STACK_NAME = "finch-sync"
 
@@ -43,7 +43,7 @@ def stack(file: Path | None, name: str) -> Stack:
     """Find the stack that a command's options name.
 
     Raises:
-        CommandError: The file cannot be read.
+        UsageError: The file cannot be read.
     """
     if file is None:
         return Stack(name, boto3.Session(), None)
@@ -51,7 +51,7 @@ def stack(file: Path | None, name: str) -> Stack:
         written = json.loads(file.read_text())
         endpoint_url, region = written["aws_endpoint_url"], written["region"]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise CommandError(f"{file} is not what a local stack writes: {error}") from None
+        raise UsageError(f"{file} is not what a local stack writes: {error}") from None
     # An emulator knows no users; with keys of our own nothing meant for it can reach a real account.
     session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=region)  # noqa: S106 - no secret
     return Stack(name, session, endpoint_url)

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from finch_sync_cli.api import Api
-from finch_sync_cli.errors import CommandError
+from finch_sync_cli.errors import UsageError
 from finch_sync_cli.executions import Executions
-from finch_sync_cli.exit_codes import ExitCode
 from finch_sync_cli.stacks import stack
 
 Url = Annotated[str | None, typer.Option(envvar="FINCH_SYNC_URL", help="The stack's API, its output ApiUrl.")]
@@ -30,12 +29,6 @@ AwsStack = Annotated[
 ]
 
 
-class NoTargetError(CommandError):
-    """The command line does not say which stack is meant."""
-
-    exit_code = ExitCode.USAGE
-
-
 @dataclass(frozen=True)
 class Target:
     """What a command calls; with access to AWS, what it can look into too."""
@@ -48,16 +41,16 @@ def target(url: str | None, token: str | None, file: Path | None, connection: st
     """Find what the options name.
 
     Raises:
-        NoTargetError: They name nothing, or nothing that is there.
+        UsageError: They name nothing, or nothing that is there.
     """
     if file is not None:
         return _local(file, connection)
     if connection is not None:
-        raise NoTargetError("--connection goes with --stack; elsewhere the caller token says whom it opens")
+        raise UsageError("--connection goes with --stack; elsewhere the caller token says whom it opens")
     found = None if name is None else stack(None, name)
     url = url or (None if found is None else found.outputs["ApiUrl"])
     if not url or not token:
-        raise NoTargetError("set FINCH_SYNC_URL and FINCH_SYNC_TOKEN, or name a local stack with --stack FILE")
+        raise UsageError("set FINCH_SYNC_URL and FINCH_SYNC_TOKEN, or name a local stack with --stack FILE")
     return Target(Api(url, token), None if found is None else Executions(found))
 
 
@@ -66,5 +59,5 @@ def _local(file: Path, connection: str | None) -> Target:
     written = json.loads(file.read_text())
     tokens: dict[str, str] = written["connections"]
     if connection is not None and connection not in tokens:
-        raise NoTargetError(f"{connection!r} is none of {', '.join(tokens)}")
+        raise UsageError(f"{connection!r} is none of {', '.join(tokens)}")
     return Target(Api(written["api_url"], tokens[connection or next(iter(tokens))]), Executions(found))

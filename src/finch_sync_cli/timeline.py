@@ -55,6 +55,7 @@ _STATES = {
     "WaitAfterFailure": Mark.WAIT_AFTER_FAILURE,
     "Announce": Mark.ANNOUNCED,
 }
+_LASTING = frozenset({Mark.WAIT, Mark.WAIT_AFTER_FAILURE, Mark.PENDING, Mark.RUNNING})
 _FAILURES = ("TaskFailed", "TaskTimedOut", "TaskStartFailed", "TaskSubmitFailed")
 
 
@@ -101,11 +102,10 @@ def drawn(spans: Sequence[Span], now: datetime, width: int = WIDTH) -> Text:
         return min(width - 1, int((moment - begun).total_seconds() / scale))
 
     cells = [Mark.WAIT] * width
-    lasting = {Mark.WAIT, Mark.WAIT_AFTER_FAILURE, Mark.PENDING, Mark.RUNNING}
-    for span in sorted(spans, key=lambda each: each.mark not in lasting):
-        first, last = column(span.start), column(span.end or now)
-        for cell in range(first, max(first, last - (span.mark in lasting)) + 1 if span.mark in lasting else first + 1):
-            cells[cell] = span.mark
+    for span in sorted(spans, key=lambda each: each.mark not in _LASTING):
+        first = column(span.start)
+        last = column(span.end or now) if span.mark in _LASTING else first
+        cells[first : last + 1] = [span.mark] * (last + 1 - first)
     line = Text()
     for mark in cells:
         character, style = mark.value

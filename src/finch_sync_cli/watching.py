@@ -122,7 +122,7 @@ def _picture(job: JobView, story: Story, now: datetime) -> RenderableType:
         head.append(f"  {seconds:.0f} s", style="bright_black")
     looks = sum(span.mark in {Mark.LOOK, Mark.FAILED_LOOK} for span in story.spans)
     if looks:
-        head.append(f"  {looks} looks", style="bright_black")
+        head.append(f"  looks: {looks}", style="bright_black")
     if story.next_look is not None and not job.ended:
         head.append(f"  next in {max(0.0, (story.next_look - now).total_seconds()):.0f} s", style="bright_black")
     return Group(head, drawn(story.spans, now), legend(story.spans))
