@@ -149,10 +149,9 @@ class JobNotFound(Refused):
 class Finch:
     """Finch's API at one base URL. Safe to share between threads."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, tls: ssl.SSLContext | None = None) -> None:
         self._base_url = base_url.rstrip("/")
-        # Making the TLS context costs more than a call: once per environment.
-        self._http = urllib3.PoolManager(maxsize=16, ssl_context=ssl.create_default_context())
+        self._http = urllib3.PoolManager(maxsize=16, ssl_context=tls or ssl.create_default_context())
 
     def enqueue(self, token: str) -> Enqueued:
         """Enqueue a sandbox job (Finch API reference, "Enqueue a new sandbox job").

@@ -1,31 +1,34 @@
-"""The one place that builds objects, each when first needed: a look at Finch waits for no client it does not use."""
+"""The one place that builds objects, each when first needed.
 
-from collections.abc import Callable
+A property imports what it builds: so an event loads the modules of its own use case, and no others. A cold start pays
+for every module that it loads.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
 from datetime import timedelta
 from functools import cached_property
-
-import boto3
-from botocore.config import Config
+from typing import TYPE_CHECKING
 
 from finch_sync.clock import Clock, utc_now
-from finch_sync.connections import Connections
-from finch_sync.enqueue import Enqueuer
-from finch_sync.executions import Executions
-from finch_sync.finch import Finch
-from finch_sync.http_api import HttpApi
-from finch_sync.pause import Pause
-from finch_sync.schedule import Scheduler
-from finch_sync.settings import Settings
-from finch_sync.store import Store
-from finch_sync.sweep import Sweeper
-from finch_sync.tracking import Tracker
 
-AWS_CALLS = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    max_pool_connections=16,
-    retries={"mode": "standard", "total_max_attempts": 4},
-)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from finch_sync.aws import Aws
+    from finch_sync.connections import Connections
+    from finch_sync.enqueue import Enqueuer
+    from finch_sync.executions import Executions
+    from finch_sync.finch import Finch
+    from finch_sync.http_api import HttpApi
+    from finch_sync.pause import Pause
+    from finch_sync.schedule import Scheduler
+    from finch_sync.settings import Settings
+    from finch_sync.store import Store
+    from finch_sync.sweep import Sweeper
+    from finch_sync.tracking import Tracker
 
 
 class Services:
@@ -36,33 +39,59 @@ class Services:
         self._now = now
 
     @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """Whom to trust: the system's roots, and those that the operator adds. Loading them costs more than a call."""
+        context = ssl.create_default_context()
+        if added := os.environ.get("AWS_CA_BUNDLE"):
+            context.load_verify_locations(added)
+        return context
+
+    @cached_property
+    def _aws(self) -> Aws:
+        from finch_sync.aws import Aws
+
+        return Aws(self.tls)
+
+    @cached_property
     def store(self) -> Store:
         """The table."""
-        return Store(boto3.client("dynamodb", config=AWS_CALLS), self._settings.table_name)
+        from finch_sync.store import Store
+
+        return Store(self._aws.client("dynamodb"), self._settings.table_name)
 
     @cached_property
     def executions(self) -> Executions:
         """The state machine."""
-        return Executions(boto3.client("stepfunctions", config=AWS_CALLS), self._settings.state_machine_arn)
+        from finch_sync.executions import Executions
+
+        return Executions(self._aws.client("stepfunctions"), self._settings.state_machine_arn)
 
     @cached_property
     def connections(self) -> Connections:
         """The secret."""
-        return Connections(boto3.client("secretsmanager", config=AWS_CALLS), self._settings.connections_secret_id)
+        from finch_sync.connections import Connections
+
+        return Connections(self._aws.client("secretsmanager"), self._settings.connections_secret_id)
 
     @cached_property
     def finch(self) -> Finch:
         """Finch."""
-        return Finch(self._settings.finch_base_url)
+        from finch_sync.finch import Finch
+
+        return Finch(self._settings.finch_base_url, self.tls)
 
     @cached_property
     def pause(self) -> Pause:
         """The shared pause."""
+        from finch_sync.pause import Pause
+
         return Pause(self.store)
 
     @cached_property
     def enqueuer(self) -> Enqueuer:
         """The use case: enqueue."""
+        from finch_sync.enqueue import Enqueuer
+
         return Enqueuer(
             store=self.store,
             finch=self.finch,
@@ -76,6 +105,8 @@ class Services:
     @cached_property
     def tracker(self) -> Tracker:
         """The use case: follow."""
+        from finch_sync.tracking import Tracker
+
         return Tracker(
             store=self.store,
             finch=self.finch,
@@ -88,10 +119,14 @@ class Services:
     @cached_property
     def http_api(self) -> HttpApi:
         """The use case: answer a caller."""
+        from finch_sync.http_api import HttpApi
+
         return HttpApi(store=self.store, connections=self.connections, enqueuer=self.enqueuer, now=self._now)
 
     def scheduler(self, time_left: Callable[[], float]) -> Scheduler:
         """The use case: a tick, within the time that the invocation has."""
+        from finch_sync.schedule import Scheduler
+
         return Scheduler(
             store=self.store,
             connections=self.connections,
@@ -102,6 +137,8 @@ class Services:
 
     def sweeper(self, time_left: Callable[[], float]) -> Sweeper:
         """The use case: sweep, within the time that the invocation has."""
+        from finch_sync.sweep import Sweeper
+
         return Sweeper(
             store=self.store,
             connections=self.connections,
