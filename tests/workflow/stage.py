@@ -41,10 +41,12 @@ from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 from finch_sandbox.server import Sandbox
 from finch_sync import app
 from finch_sync.connections import Connections
+from finch_sync.executions import Executions
 from finch_sync.jobs import Job
 from finch_sync.pause import Pause
 from finch_sync.services import Services
 from finch_sync.settings import Settings
+from finch_sync.store import Store
 from tests.world import PROJECT, Clock, secret_string, table_arguments, template
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def definition() -> str:
     properties = template()["Resources"]["SyncJobStateMachine"]["Properties"]
     text: str = (PROJECT / properties["DefinitionUri"]).read_text()
     for name in properties["DefinitionSubstitutions"]:
-        text = text.replace(f"${{{name}}}", FUNCTION_ARN)
+        text = text.replace(f"${{{name}}}", {"SyncFunctionArn": FUNCTION_ARN, "EventBusName": "default"}[name])
     assert "${" not in text
     return text
 
@@ -159,6 +161,8 @@ class _Services(Services):
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         super().__init__(settings, clock)
+        self.store = Store(boto3.client("dynamodb"), settings.table_name)
+        self.executions = Executions(boto3.client("stepfunctions"), settings.state_machine_arn)
         secrets = boto3.client("secretsmanager")
         self.connections = Connections(secrets, settings.connections_secret_id, clock.timestamp)
         self.pause = Pause(self.store, clock.timestamp)
@@ -212,6 +216,7 @@ class Workflow:
                 "STATE_MACHINE_ARN": self._arn,
                 "SCHEDULED_CONNECTIONS": "",
                 "JOB_DEADLINE_SECONDS": str(job_deadline_seconds),
+                "EVENT_BUS_NAME": "default",
             }
         )
         self.services: Services = _Services(self.settings, self.clock)
