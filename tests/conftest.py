@@ -1,6 +1,6 @@
 """Servers that all tests share: an emulated AWS and a Finch sandbox, on loopback."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -8,6 +8,8 @@ from finch_sandbox.server import Sandbox, running_sandbox
 from finch_sandbox.settings import Settings as SandboxSettings
 from local_aws.emulator import running_emulator
 from local_aws.interpreter import function_interpreter
+from local_aws.stack import Stack, running_stack
+from tests.stack import SANDBOX, SCHEDULED, Place
 from tests.world import Aws, Clock, World, aws
 
 
@@ -37,3 +39,30 @@ def world(emulated_aws: Aws, world_sandbox: Sandbox, world_clock: Clock) -> Iter
     world_sandbox.patch(**SandboxSettings(allowed_refreshes=100).model_dump())
     with emulated_aws.table() as table:
         yield World(emulated_aws, world_sandbox, table, emulated_aws.secret(world_sandbox.tokens), world_clock)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The deployed stack. Who uses it is in the group `stack`, which keeps it in one worker of pytest-xdist."""
+    schedule = {"ScheduleExpression": "cron(* * * * ? *)", "ScheduledConnections": SCHEDULED}
+    with running_stack(SANDBOX, parameters=schedule) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def new_place(stack: Stack) -> Callable[[], Place]:
+    """Gives a connection that was not used before."""
+    names = (name for name in stack.connections if name.startswith("place-"))
+    return lambda: Place(stack, next(names))
+
+
+@pytest.fixture
+def place(new_place: Callable[[], Place]) -> Place:
+    """A connection of the test's own."""
+    return new_place()
+
+
+@pytest.fixture
+def assisted(stack: Stack) -> Place:
+    """A connection for which Finch makes no jobs, and which keeps no state."""
+    return Place(stack, "initech-assisted")

@@ -34,6 +34,7 @@ from finch_sync.finch import (
 from finch_sync.jobs import Job, Report, Tracking, accepted_job
 from finch_sync.ledger import (
     GIVE_UP,
+    REPEATED_WITHIN,
     SETTLE,
     Answer,
     Request,
@@ -42,6 +43,7 @@ from finch_sync.ledger import (
     Step,
     Verdict,
     adoptable,
+    is_repeated,
     made_since,
     next_step,
     verdict,
@@ -81,8 +83,7 @@ class Enqueuer:
 
         Args:
             request: A new one, or one that is on record already; its key tells.
-            repeats: Whether its caller says that it made the same request before and got no answer it could use. Such
-                a request shares the end of the one that is unresolved, where another would be sent after it.
+            repeats: Whether it shares the end of the request that it repeats, should that be unresolved.
 
         Raises:
             UnknownConnection: The secret has no such connection.
@@ -106,13 +107,26 @@ class Enqueuer:
                         self.store.free(request.connection, key)
                         continue
                     outcome = self.look(holder)
-                    if repeats and holder.source is Source.HTTP and holder.fingerprint == request.fingerprint:
+                    if repeats and is_repeated(holder, request):
                         return outcome
                     if isinstance(outcome, NotYet):
                         break
         return self._put_off(request, answers.in_flight(), TRY_LATER)
 
     def look(self, request: Request) -> Request | NotYet:
+    def repeat(self, request: Request) -> Request | NotYet:
+        """Take a request whose caller says that it made it before, and got no answer that it could use.
+
+        It shares the end of the one that it repeats, which is unresolved or has just ended.
+
+        Raises:
+            UnknownConnection: The secret has no such connection.
+        """
+        earlier = self.store.last_call(request.connection, since=self.now() - REPEATED_WITHIN)
+        if earlier is not None and is_repeated(earlier, request):
+            return earlier
+        return self.enqueue(request, repeats=True)
+
         """Do what a request on record needs next."""
         match next_step(request, self.now()):
             case Step.NOTHING:

@@ -102,7 +102,8 @@ class HttpApi:
             due_at=now,
             base_url=_base_url(request),
         )
-        outcome = self.enqueuer.enqueue(asked, repeats=key is None and _is_repetition(request))
+        repeats = key is None and _is_repetition(request)
+        outcome = self.enqueuer.repeat(asked) if repeats else self.enqueuer.enqueue(asked)
         if isinstance(outcome, NotYet) or outcome.answer is None:
             return outcome.answer or answers.in_flight()
         if outcome.created_at < now:

@@ -35,6 +35,13 @@ CLOCK_SKEW = timedelta(seconds=60)
 MAX_POSTS = 2
 """The first POST, and one more after its outcome stayed unknown."""
 
+REPEATED_WITHIN = timedelta(seconds=30)
+"""How long after a request's end its caller may still repeat it, not having got its answer.
+
+Finch's SDKs do so within 8 s of losing an answer, and API Gateway loses those that take longer than 29 s. Not longer,
+since a caller that got the answer, and whose next call went astray before it reached us, repeats that one.
+"""
+
 GIVE_UP = timedelta(hours=24)
 """How long an unknown outcome is looked into while Finch does not let us look."""
 
@@ -135,6 +142,15 @@ class Request(BaseModel):
     def put_off(self, due_at: datetime) -> "Request":
         """This request as it stands, for the sweep to look at again."""
         return self.model_copy(update={"due_at": due_at})
+
+
+def is_repeated(earlier: Request, request: Request) -> bool:
+    """Whether a request whose caller repeats one asks for the same as an earlier one, in the same way."""
+    return (
+        earlier.source is request.source is Source.HTTP
+        and earlier.fingerprint == request.fingerprint
+        and earlier.key.partition(":")[0] == request.key.partition(":")[0]
+    )
 
 
 def fingerprint(body: dict[str, Any]) -> str:

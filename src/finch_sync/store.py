@@ -28,7 +28,7 @@ from botocore.exceptions import ClientError
 from finch_sync.clock import to_text
 from finch_sync.finch import Quota
 from finch_sync.jobs import Job, Report, Tracking
-from finch_sync.ledger import Request, State
+from finch_sync.ledger import Request, Source, State
 from finch_sync.polling import UNKNOWN, Durations
 
 if TYPE_CHECKING:
@@ -198,6 +198,16 @@ class Store:
         self._change(
             [
                 {
+    def last_call(self, connection: str, *, since: datetime) -> Request | None:
+        """The request over HTTP that was the connection's last to end, if that was since then and none came after it.
+
+        None while another request holds the connection.
+        """
+        item = self._get(_state_key(connection)) or {}
+        if "unresolved" in item or item.get("last_call_ended_at", "") < to_text(since):
+            return None
+        return self.request(connection, item["last_call"])
+
                     "ConditionCheck": {
                         "TableName": self._table,
                         "Key": _request_key(connection, key),
@@ -428,9 +438,11 @@ class Store:
     def _unlock(
         self, seen: Request, quota: Quota | None = None, now: datetime | None = None
     ) -> "TransactWriteItemTypeDef":
-        told = {}
+        told: Item = {}
+        if now is not None and seen.source is Source.HTTP:
+            told |= {"last_call": seen.key, "last_call_ended_at": to_text(now)}
         if quota is not None and now is not None and quota.allowed is not None and quota.remaining is not None:
-            told = {
+            told |= {
                 "allowed_refreshes": quota.allowed,
                 "remaining_refreshes": quota.remaining,
                 "quota_told_at": to_text(now),

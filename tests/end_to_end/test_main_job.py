@@ -9,7 +9,7 @@ import urllib3
 
 from local_aws.progress import JobProgress, jobs_of
 from local_aws.stack import Stack
-from tests.end_to_end.conftest import SCHEDULED
+from tests.stack import SCHEDULED
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -139,6 +139,36 @@ def test_a_key_with_another_body_is_a_conflict_that_repeating_does_not_solve(acm
     assert other.headers["x-should-retry"] == "false"
 
 
+REPEATED = {"x_stainless_retry_count": "1"}
+
+
+def test_an_sdks_repetition_after_the_end_gets_the_answer_that_its_first_try_lost(acme: Caller) -> None:
+    """The SDK gave up waiting, the function did not: by the time of the second try the job may even have ended."""
+    first = acme.enqueue(x_stainless_retry_count="0")
+    acme.world.clock.advance(seconds=29)
+    repeated = acme.enqueue(**REPEATED)
+    assert repeated.text == first.text
+    assert repeated.headers["Idempotent-Replayed"] == "true"
+    assert acme.world.posts_seen() == 1
+
+
+def test_a_call_that_is_no_repetition_is_a_call_of_its_own(acme: Caller) -> None:
+    acme.enqueue()
+    acme.world.clock.advance(seconds=10)
+    acme.enqueue(x_stainless_retry_count="0")
+    assert acme.world.posts_seen() == 2
+
+
+def test_a_repetition_of_something_else_is_a_call_of_its_own(acme: Caller) -> None:
+    acme.enqueue(Idempotency_Key="k")
+    acme.enqueue(**REPEATED)
+    acme.enqueue('{"type":"data_sync_all","more":1}', **REPEATED)
+    acme.world.clock.advance(seconds=31)
+    acme.enqueue('{"type":"data_sync_all","more":1}', **REPEATED)
+    Caller(acme.world, "globex").enqueue(**REPEATED)
+    assert (acme.world.posts_seen(), acme.world.posts_seen("globex")) == (4, 1)
+
+
 def test_a_key_is_its_connections_own(world: World) -> None:
     first, second = (Caller(world, each).enqueue(Idempotency_Key="k").body["job_id"] for each in ("acme", "globex"))
     assert first != second
