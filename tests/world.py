@@ -13,10 +13,12 @@ from uuid import uuid4
 import boto3
 import yaml
 from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_events import EventBridgeClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 from mypy_boto3_stepfunctions import SFNClient
 
 from finch_sandbox.server import Sandbox
+from finch_sync.announcements import Announcer
 from finch_sync.connections import Connections
 from finch_sync.executions import Executions
 from finch_sync.finch import Finch
@@ -84,6 +86,7 @@ class Aws:
     dynamodb: DynamoDBClient
     stepfunctions: SFNClient
     secretsmanager: SecretsManagerClient
+    events: EventBridgeClient
     state_machine_arn: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +130,7 @@ def aws(endpoint_url: str) -> Aws:
         session.client("dynamodb", endpoint_url=endpoint_url),
         session.client("stepfunctions", endpoint_url=endpoint_url),
         session.client("secretsmanager", endpoint_url=endpoint_url),
+        session.client("events", endpoint_url=endpoint_url),
     )
 
 
@@ -149,12 +153,14 @@ class World(Services):
                 "STATE_MACHINE_ARN": aws.state_machine_arn,
                 "SCHEDULED_CONNECTIONS": "",
                 "JOB_DEADLINE_SECONDS": "600",
+                "EVENT_BUS_NAME": "default",
             }
         )
         super().__init__(settings, clock)
         self.store = Store(aws.dynamodb, table)
         self.executions = Executions(aws.stepfunctions, aws.state_machine_arn)
         self.connections = Connections(aws.secretsmanager, self.secret, clock.timestamp)
+        self.announcer = Announcer(aws.events, "default")
         self.finch = finch or Finch(sandbox.url)
 
     def put_secret(self, finch_tokens: dict[str, str]) -> None:

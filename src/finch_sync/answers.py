@@ -34,9 +34,9 @@ def enqueued(job_id: str | None, quota: Quota, base_url: str | None, request_id:
     )
 
 
-def job(record: Job, base_url: str) -> Answer:
+def job(record: Job, base_url: str, headers: Mapping[str, str] | None = None) -> Answer:
     """A job (Finch API reference, "Retrieve an Automated Job")."""
-    return _json(200, _job_body(record, base_url))
+    return _json(200, _job_body(record, base_url), headers)
 
 
 def jobs(records: list[Job], quota: Quota | None, base_url: str) -> Answer:
@@ -148,6 +148,16 @@ def key_reused() -> Answer:
         "This Idempotency-Key was used with another body.",
         DO_NOT_RETRY,
     )
+
+
+def webhook_received() -> Answer:
+    """Finch need not send it again."""
+    return _json(200, {"received": True})
+
+
+def webhook_refused() -> Answer:
+    """Whatever was wrong with it, the answer is the same."""
+    return error(401, "unauthorized_request_error", "webhook_refused", "This is not a webhook that Finch just sent.")
 
 
 def method_not_allowed(allowed: str) -> Answer:

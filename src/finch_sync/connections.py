@@ -1,6 +1,7 @@
 """The connections: their Finch tokens, and who may use them. All of it lives in one Secrets Manager secret.
 
-{"connections": {"acme": {"finch_token": "...", "callers": [{"sha256": "...", "expires_at": "..."}]}}}
+{"connections": {"acme": {"finch_token": "...", "callers": [{"sha256": "...", "expires_at": "..."}]}},
+ "webhook_secrets": ["..."]}
 """
 
 import hashlib
@@ -64,6 +65,9 @@ class Connection(BaseModel):
 
 
 _NAME: TypeAdapter[str] = TypeAdapter(ConnectionName)
+_WEBHOOK_SECRETS: TypeAdapter[tuple[str, ...]] = TypeAdapter(
+    tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=256)], ...]
+)
 
 
 class UnknownConnection(Exception):
@@ -81,6 +85,7 @@ class Connections:
         self._monotonic = monotonic
         self._read_at: float | None = None
         self._connections: dict[str, Connection] = {}
+        self._webhook_secrets: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """Every connection, in order."""
@@ -106,6 +111,11 @@ class Connections:
         token = self.token(name)
         return None if hmac.compare_digest(token.encode(), refused.encode()) else token
 
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The secrets that Finch may sign webhooks with; none when it is not asked to send any."""
+        self._fresh()
+        return self._webhook_secrets
+
     def of_caller(self, authorization: str | None, now: datetime) -> str | None:
         """The connection that an Authorization header opens, or None.
 
@@ -129,15 +139,16 @@ class Connections:
 
     def _read(self) -> None:
         secret = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
-        self._connections = _parse(secret)
+        self._connections, self._webhook_secrets = _parse(secret)
         self._read_at = self._monotonic()
 
 
-def _parse(secret: str) -> dict[str, Connection]:
+def _parse(secret: str) -> tuple[dict[str, Connection], tuple[str, ...]]:
     """Read what can be read: one connection's mistake must not shut out the others."""
     connections: dict[str, Connection] = {}
     try:
-        entries = json.loads(secret)["connections"].items()
+        content = json.loads(secret)
+        entries = content["connections"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError('the connections secret is not {"connections": {name: {...}}}') from None
     for name, entry in entries:
@@ -146,4 +157,9 @@ def _parse(secret: str) -> dict[str, Connection]:
         except ValidationError as error:
             problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
             logger.error("connection left out: its entry in the secret is wrong", connection=name, problems=problems)
-    return connections
+    try:
+        webhook_secrets = _WEBHOOK_SECRETS.validate_python(content.get("webhook_secrets", ()))
+    except ValidationError:
+        logger.error("webhooks are refused: webhook_secrets is not a list of base64 texts")
+        webhook_secrets = ()
+    return connections, webhook_secrets

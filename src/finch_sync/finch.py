@@ -8,10 +8,11 @@ import json
 import math
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import urllib3
@@ -21,6 +22,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, Ne
 
 from finch_sync.clock import Moment
 from finch_sync.jobs import DATA_SYNC_ALL, Report, is_job_id
+from finch_sync.metrics import Metric, record
 
 logger = Logger(child=True)
 
@@ -146,6 +148,22 @@ class JobNotFound(Refused):
     """404: Finch knows no such job, or not yet, or not any more."""
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _counting_errors(call: Callable[P, T]) -> Callable[P, T]:
+    @wraps(call)
+    def counted(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except FinchError as error:
+            record(Metric.FINCH_ERRORS, Kind=type(error).__name__)
+            raise
+
+    return counted
+
+
 class Finch:
     """Finch's API at one base URL. Safe to share between threads."""
 
@@ -153,6 +171,7 @@ class Finch:
         self._base_url = base_url.rstrip("/")
         self._http = urllib3.PoolManager(maxsize=16, ssl_context=tls or ssl.create_default_context())
 
+    @_counting_errors
     def enqueue(self, token: str) -> Enqueued:
         """Enqueue a sandbox job (Finch API reference, "Enqueue a new sandbox job").
 
@@ -171,6 +190,7 @@ class Finch:
             raise OutcomeUnknown(f"Finch answered {response.status} (request {response.request_id})")
         raise _refusal(response)
 
+    @_counting_errors
     def job(self, token: str, job_id: str) -> Report:
         """Look at a job (Finch API reference, "Retrieve an Automated Job").
 
@@ -188,6 +208,7 @@ class Finch:
             raise FinchUnavailable(f"another job than asked for (request {response.request_id})")
         return report
 
+    @_counting_errors
     def jobs(self, token: str, limit: int = 25) -> Listing:
         """List a connection's jobs, newest first (Finch API reference, "List automated jobs").
 
@@ -255,13 +276,15 @@ class Finch:
                 response.close()  # gives the connection back if all of it was read, and ends it if not
         except MaxRetryError as error:
             raise (error.reason if isinstance(error.reason, HTTPError) else error) from None
+        milliseconds = round((time.monotonic() - began) * 1000)
+        record(Metric.FINCH_LATENCY, milliseconds, Call=method)
         answered = _Response(response.status, content if whole else b"", response.headers)
         logger.info(
             "finch answered",
             call=f"{method} {path}",
             status=answered.status,
             finch_request_id=answered.request_id,
-            milliseconds=round((time.monotonic() - began) * 1000),
+            milliseconds=milliseconds,
         )
         return answered
 

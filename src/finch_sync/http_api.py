@@ -10,14 +10,17 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from finch_sync import answers
+from finch_sync import answers, webhook_inbox
 from finch_sync.clock import Clock
 from finch_sync.connections import Connections
 from finch_sync.enqueue import Enqueuer, NotYet
-from finch_sync.jobs import DATA_SYNC_ALL, is_job_id
+from finch_sync.jobs import DATA_SYNC_ALL, Tracking, is_job_id
 from finch_sync.ledger import Answer, Request, Source, fingerprint
+from finch_sync.metrics import Metric, record
 from finch_sync.store import Store
 from finch_sync.triggers import HttpRequest
+from finch_sync.waiting import WaitingRoom, preferred_wait
+from finch_sync.webhook_inbox import WebhookInbox
 
 logger = Logger(child=True)
 
@@ -59,12 +62,17 @@ class HttpApi:
     store: Store
     connections: Connections
     enqueuer: Enqueuer
+    waiting_room: WaitingRoom
+    webhook_inbox: WebhookInbox
     now: Clock
 
     def answer(self, request: HttpRequest) -> dict[str, Any]:
         """Answer a request, in the form that API Gateway takes."""
+        if request.resource == webhook_inbox.PATH:
+            return _rendered(request, self.webhook_inbox.receive(request))
         connection = self.connections.of_caller(request.header("Authorization"), self.now())
         if connection is None:
+            record(Metric.REQUESTS, Source=Source.HTTP, Result="unauthorized")
             return _rendered(request, _unauthorized())
         logger.append_keys(connection=connection)
         try:
@@ -104,6 +112,7 @@ class HttpApi:
         )
         repeats = key is None and _is_repetition(request)
         outcome = self.enqueuer.repeat(asked) if repeats else self.enqueuer.enqueue(asked)
+        record(Metric.REQUESTS, Source=Source.HTTP, Result="not_yet" if isinstance(outcome, NotYet) else outcome.state)
         if isinstance(outcome, NotYet) or outcome.answer is None:
             return outcome.answer or answers.in_flight()
         if outcome.created_at < now:
@@ -117,7 +126,13 @@ class HttpApi:
         job = self.store.job(connection, job_id) if is_job_id(job_id) else None
         if job is None:
             return answers.error(404, "not_found_error", "item_not_found", "No job of this id.")
-        return answers.job(job, _base_url(request))
+        seconds = preferred_wait(request.header("Prefer"))
+        waited = (
+            None if seconds is None or job.tracking is not Tracking.ACTIVE else self.waiting_room.wait(job, seconds)
+        )
+        if waited is None:
+            return answers.job(job, _base_url(request))
+        return answers.job(waited, _base_url(request), {"Preference-Applied": f"wait={seconds}"})
 
     def _list(self, request: HttpRequest, connection: str) -> Answer:
         try:

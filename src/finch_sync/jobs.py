@@ -95,7 +95,10 @@ class Tracking(StrEnum):
 
 
 class Job(BaseModel):
-    """The record of a job: Finch's latest word on it, and how our following of it stands."""
+    """The record of a job: Finch's latest word on it, and how our following of it stands.
+
+    ``restarts`` counts executions after the first, ``deaths`` those of them that replaced one that had died.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -115,6 +118,7 @@ class Job(BaseModel):
     deadline: Moment
     ended_at: Moment | None = None
     restarts: int = 0
+    deaths: int = 0
     polls: int = 0
 
     @property
@@ -135,4 +139,4 @@ def accepted_job(connection: str, job_id: str, *, now: datetime, deadline: datet
 
 def may_restart(job: Job, now: datetime) -> bool:
     """Whether a job whose execution died gets another one."""
-    return job.tracking is Tracking.ACTIVE and now < job.deadline and job.restarts < MAX_RESTARTS
+    return job.tracking is Tracking.ACTIVE and now < job.deadline and job.deaths < MAX_RESTARTS

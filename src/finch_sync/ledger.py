@@ -23,11 +23,14 @@ from pydantic import BaseModel, ConfigDict
 from finch_sync.clock import Moment
 from finch_sync.jobs import DATA_SYNC_ALL, Report
 
-LEASE = timedelta(seconds=70)
-"""How long a sent request belongs to its worker: longer than the function may run (template.yaml, Timeout)."""
-
 SETTLE = timedelta(seconds=20)
 """How long a POST without an answer may still take effect: no other POST before that."""
+
+LEASE = timedelta(seconds=60) + SETTLE
+"""How long a sent request belongs to its worker.
+
+A function may POST in the last of its 60 seconds (template.yaml, Timeout), and that POST has as long to take effect.
+"""
 
 CLOCK_SKEW = timedelta(seconds=60)
 """How far Finch's clock may lag ours."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from finch_sync.metrics import Metric, record
+
 if TYPE_CHECKING:
     from finch_sync.finch import RateLimited
     from finch_sync.store import Store
@@ -29,6 +31,8 @@ class Pause:
         if self._read_at is None or self._monotonic() - self._read_at >= CACHE_SECONDS:
             self._until = self._store.paused_until()
             self._read_at = self._monotonic()
+            if self._until is not None and self._until > now:
+                record(Metric.ADDRESS_PAUSED)
         return 0.0 if self._until is None else max(0.0, (self._until - now).total_seconds())
 
     def heed(self, limited: "RateLimited", now: datetime) -> None:
@@ -36,4 +40,5 @@ class Pause:
         if limited.for_whole_address and limited.retry_after is not None:
             self._until = now + timedelta(seconds=limited.retry_after)
             self._read_at = self._monotonic()
+            record(Metric.ADDRESS_PAUSED)
             self._store.pause(self._until, limited.finch_code or "")

@@ -24,6 +24,9 @@ PRICE = 6.0
 PATIENCE = 440.0
 """Elapsed seconds at which the price is half of that: a second late weighs more in a short job than in a long one."""
 
+UNTOLD = 1 / 16
+"""The part of all ends that webhooks are expected not to tell: only those are found by looking. An assumption."""
+
 FLOOR = 3.0
 CAP = 600.0
 JITTER = 0.1
@@ -72,7 +75,13 @@ UNKNOWN = Durations()
 
 
 def wait_seconds(
-    elapsed: float, remaining: float, known: Durations = UNKNOWN, *, hint: float | None = None, jitter: float = 0.0
+    elapsed: float,
+    remaining: float,
+    known: Durations = UNKNOWN,
+    *,
+    hint: float | None = None,
+    webhooks: bool = False,
+    jitter: float = 0.0,
 ) -> int | None:
     """How long to wait before the next look at a job, in whole seconds, or None when the deadline is here.
 
@@ -82,11 +91,13 @@ def wait_seconds(
         known: What this connection's earlier jobs took.
         hint: Seconds that the server asked us to wait at least. A longer one wins over the policy; the deadline bounds
             it too.
+        webhooks: Whether Finch tells of an end by itself. Looks are then for the few ends that it fails to tell.
         jitter: A draw from [-1, 1], spread over a tenth of the wait, so that jobs started together drift apart.
     """
     if remaining <= 0:
         return None
-    wait = max(FLOOR, _worthwhile_wait(max(elapsed, 0.0), _expected(known)) * (1 + JITTER * jitter), hint or 0.0)
+    policy = _worthwhile_wait(max(elapsed, 0.0), _expected(known), UNTOLD if webhooks else 1.0)
+    wait = max(FLOOR, policy * (1 + JITTER * jitter), hint or 0.0)
     return math.ceil(min(wait, remaining))
 
 
@@ -165,7 +176,7 @@ def _expected(known: Durations) -> list[_Class]:
     ]
 
 
-def _worthwhile_wait(elapsed: float, classes: list[_Class]) -> float:
+def _worthwhile_wait(elapsed: float, classes: list[_Class], untold: float) -> float:
     """The wait, between floor and cap, whose expected delay has reached the price of a look."""
     alive, lived = (_survival(classes, elapsed), _lived(classes, elapsed)) if elapsed else (1.0, 0.0)
     if alive < 1e-12:
@@ -173,7 +184,8 @@ def _worthwhile_wait(elapsed: float, classes: list[_Class]) -> float:
 
     def is_worth_a_look(wait: float) -> bool:
         then = elapsed + wait
-        return wait - (_lived(classes, then) - lived) / alive >= PRICE * then / (then + PATIENCE)
+        delay = wait - (_lived(classes, then) - lived) / alive
+        return untold * delay >= PRICE * then / (then + PATIENCE)
 
     low, high = FLOOR, CAP
     if is_worth_a_look(low):

@@ -12,6 +12,7 @@ from finch_sync.connections import Connections
 from finch_sync.enqueue import Enqueuer, NotYet
 from finch_sync.jobs import DATA_SYNC_ALL
 from finch_sync.ledger import Request, Source, fingerprint
+from finch_sync.metrics import Metric, record
 from finch_sync.store import Store, Taken
 
 logger = Logger(child=True)
@@ -91,4 +92,7 @@ def serve(enqueuer: Enqueuer, request: Request, time_left: Callable[[], float]) 
         logger.exception("request failed", connection=request.connection, key=request.key)
         enqueuer.leave_to_sweep(request)
         return f"failed: {type(error).__name__}"
-    return f"not yet: {outcome.answer.status}" if isinstance(outcome, NotYet) else outcome.state.value
+    if isinstance(outcome, NotYet):
+        return f"not yet: {outcome.answer.status}"
+    record(Metric.REQUESTS, Source=outcome.source, Result=outcome.state)
+    return outcome.state.value

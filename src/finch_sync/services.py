@@ -17,6 +17,7 @@ from finch_sync.clock import Clock, utc_now
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from finch_sync.announcements import Announcer
     from finch_sync.aws import Aws
     from finch_sync.connections import Connections
     from finch_sync.enqueue import Enqueuer
@@ -67,6 +68,13 @@ class Services:
         return Executions(self._aws.client("stepfunctions"), self._settings.state_machine_arn)
 
     @cached_property
+    def announcer(self) -> Announcer:
+        """The event bus."""
+        from finch_sync.announcements import Announcer
+
+        return Announcer(self._aws.client("events"), self._settings.event_bus_name)
+
+    @cached_property
     def connections(self) -> Connections:
         """The secret."""
         from finch_sync.connections import Connections
@@ -112,6 +120,7 @@ class Services:
             finch=self.finch,
             connections=self.connections,
             executions=self.executions,
+            announcer=self.announcer,
             pause=self.pause,
             now=self._now,
         )
@@ -120,8 +129,19 @@ class Services:
     def http_api(self) -> HttpApi:
         """The use case: answer a caller."""
         from finch_sync.http_api import HttpApi
+        from finch_sync.waiting import WaitingRoom
+        from finch_sync.webhook_inbox import WebhookInbox
 
-        return HttpApi(store=self.store, connections=self.connections, enqueuer=self.enqueuer, now=self._now)
+        return HttpApi(
+            store=self.store,
+            connections=self.connections,
+            enqueuer=self.enqueuer,
+            waiting_room=WaitingRoom(store=self.store, now=self._now),
+            webhook_inbox=WebhookInbox(
+                store=self.store, connections=self.connections, tracker=self.tracker, now=self._now
+            ),
+            now=self._now,
+        )
 
     def scheduler(self, time_left: Callable[[], float]) -> Scheduler:
         """The use case: a tick, within the time that the invocation has."""

@@ -45,6 +45,7 @@ class Settings(BaseModel):
     scheduled_connections: Annotated[
         tuple[str, ...], BeforeValidator(lambda text: tuple(filter(None, text.split(","))))
     ]
+    event_bus_name: Annotated[str, Field(min_length=1)]
     job_deadline_seconds: Annotated[int, Field(ge=10, le=86400)]
 
     @classmethod

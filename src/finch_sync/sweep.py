@@ -10,6 +10,8 @@ from aws_lambda_powertools import Logger
 from finch_sync.clock import Clock
 from finch_sync.connections import Connections, UnknownConnection
 from finch_sync.enqueue import Enqueuer
+from finch_sync.ledger import State
+from finch_sync.metrics import Metric, record
 from finch_sync.pause import Pause
 from finch_sync.schedule import STARTS_PER_MINUTE, WORKERS, serve
 from finch_sync.store import Due, Store
@@ -19,6 +21,9 @@ logger = Logger(child=True)
 
 JOBS_AT_ONCE = 100
 """How many jobs one sweep sees to. They cost calls to AWS only."""
+
+RESOLVED_WITHIN = timedelta(minutes=10)
+"""How long an unknown outcome may stay so before it counts as stuck."""
 
 JOB_EVERY = timedelta(minutes=5)
 """How often a job that runs long is looked after."""
@@ -67,6 +72,8 @@ class Sweeper:
         except UnknownConnection as error:
             self.enqueuer.abandon(request, str(error))
             return
+        if request.state is State.UNKNOWN and self.now() > request.created_at + RESOLVED_WITHIN:
+            record(Metric.UNRESOLVED_OUTCOMES)
         logger.info(
             "request swept",
             connection=item.connection,

@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from finch_sync import polling
 from finch_sync.access import with_newest_token
+from finch_sync.announcements import ACTIONS, Announcement, Announcer, announcement
 from finch_sync.clock import Clock, Moment
 from finch_sync.connections import Connections, UnknownConnection
 from finch_sync.executions import Executions
 from finch_sync.finch import Finch, FinchUnavailable, JobNotFound, QuotaExhausted, RateLimited, Refused
 from finch_sync.jobs import KNOWN_STATUSES, Job, Report, Tracking, may_restart
+from finch_sync.metrics import Metric, record
 from finch_sync.pause import Pause
 from finch_sync.polling import UNKNOWN, Durations
 from finch_sync.store import Store
@@ -23,6 +25,10 @@ logger = Logger(child=True)
 
 NOT_FOUND_TOLERATED = 5
 """How many looks in a row may find no such job, while Finch has perhaps not caught up with itself."""
+
+
+class RecordMissing(Exception):
+    """A job is followed that is not on record: somebody deleted it."""
 
 
 class TrackingState(BaseModel):
@@ -45,6 +51,7 @@ class Decision(TrackingState):
     """What the state machine does next, and the state it does it with."""
 
     next: Literal["wait", "done", "timed_out", "lost"]
+    announcement: Announcement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,7 @@ class Tracker:
     finch: Finch
     connections: Connections
     executions: Executions
+    announcer: Announcer
     pause: Pause
     now: Clock
 
@@ -97,6 +105,20 @@ class Tracker:
             return
         self._revive_or_close(job)
 
+    def hurry(self, job_id: str) -> None:
+        """Look at a job at once, since Finch says that it has ended: a new execution takes the waiting one's place."""
+        connection = self.executions.connection_of(job_id)
+        job = None if connection is None else self.store.job(connection, job_id)
+        if (
+            job is None
+            or job.tracking is not Tracking.ACTIVE
+            or not self.store.restart(job, now=self.now(), died=False)
+        ):
+            return
+        hurried = job.model_copy(update={"restarts": job.restarts + 1})
+        self.executions.start(hurried, self.store.durations(job.connection), at_once=True)
+        self.executions.stop(job)
+
     def tend(self, connection: str, job_id: str, again_at: datetime) -> None:
         """See that an open job is followed, or at its end. For the sweep."""
         job = self.store.job(connection, job_id)
@@ -115,9 +137,9 @@ class Tracker:
 
     def _weigh(self, state: TrackingState, report: Report) -> Decision:
         if report.ended:
-            self._end(state, Tracking.DONE, None, report)
-            return self._decision(state, "done", status=report.status)
+            return self._end(state, Tracking.DONE, None, report)
         if report.status not in KNOWN_STATUSES:
+            record(Metric.UNKNOWN_STATUSES)
             logger.warning("unknown status, waiting on", status=report.status, job_id=state.job_id)
         if report.status != state.status:
             self.store.report(state.connection, report, polls=state.polls)
@@ -130,6 +152,7 @@ class Tracker:
             (state.deadline - now).total_seconds(),
             state.known,
             hint=hint,
+            webhooks=bool(self.connections.webhook_secrets()),
             jitter=random.uniform(-1, 1),  # noqa: S311 - jitter, not a secret
         )
         if seconds is None:
@@ -140,12 +163,11 @@ class Tracker:
         self, state: TrackingState, tracking: Literal[Tracking.TIMED_OUT, Tracking.LOST], reason: str
     ) -> Decision:
         logger.error("tracking ended without a final word", job_id=state.job_id, tracking=tracking, reason=reason)
-        self._end(state, tracking, reason, None)
-        return self._decision(state, "timed_out" if tracking is Tracking.TIMED_OUT else "lost")
+        return self._end(state, tracking, reason, None)
 
-    def _end(self, state: TrackingState, tracking: Tracking, reason: str | None, report: Report | None) -> None:
+    def _end(self, state: TrackingState, tracking: Tracking, reason: str | None, report: Report | None) -> Decision:
         now = self.now()
-        self.store.end_tracking(
+        ended_now = self.store.end_tracking(
             state.connection,
             state.job_id,
             tracking=tracking,
@@ -155,6 +177,18 @@ class Tracker:
             now=now,
             known=None if report is None else state.known.after(_took(report, state, now)),
         )
+        job = self.store.job(state.connection, state.job_id)
+        if job is None:
+            raise RecordMissing(f"no record of job {state.job_id}")
+        if ended_now:
+            _measure(job)
+        # The record is what counts: it may have been ended before, by a look whose answer was lost, or by the sweep.
+        return self._decision(
+            state,
+            job.tracking if job.tracking is not Tracking.ACTIVE else tracking,
+            status=job.status,
+            announcement=announcement(job),
+        )
 
     def _decision(self, state: TrackingState, following: str, **changes: Any) -> Decision:
         return Decision.model_validate(state.model_dump() | changes | {"next": following})
@@ -162,22 +196,38 @@ class Tracker:
     def _revive_or_close(self, job: Job) -> None:
         now = self.now()
         if may_restart(job, now):
-            if self.store.restart(job, now=now):
-                logger.warning("execution died, starting another", job_id=job.job_id, restarts=job.restarts + 1)
+            if self.store.restart(job, now=now, died=True):
+                logger.warning("execution died, starting another", job_id=job.job_id, deaths=job.deaths + 1)
                 restarted = job.model_copy(update={"restarts": job.restarts + 1})
                 self.executions.start(restarted, self.store.durations(job.connection))
             return
         if job.tracking is Tracking.ACTIVE:
-            late = now >= job.deadline
-            self.store.end_tracking(
-                job.connection,
-                job.job_id,
-                tracking=Tracking.TIMED_OUT if late else Tracking.LOST,
-                reason="the deadline passed" if late else "its executions keep dying",
-                polls=None,
-                report=None,
-                now=now,
-            )
+            self._close(job, now)
+
+    def _close(self, job: Job, now: datetime) -> None:
+        """Give a job up for which there is no execution left."""
+        late = now >= job.deadline
+        tracking = Tracking.TIMED_OUT if late else Tracking.LOST
+        reason = "the deadline passed" if late else "its executions keep dying"
+        # Announced first: if the record were ended first, and this worker died then, nobody would announce it.
+        self.announcer.send(announcement(job.model_copy(update={"tracking": tracking, "tracking_reason": reason})))
+        ended_now = self.store.end_tracking(
+            job.connection, job.job_id, tracking=tracking, reason=reason, polls=None, report=None, now=now
+        )
+        if ended_now:
+            record(Metric.JOBS, Outcome=tracking)
+
+
+def _measure(job: Job) -> None:
+    outcome = job.status if job.tracking is Tracking.DONE else job.tracking
+    record(Metric.JOBS, Outcome=outcome)
+    record(Metric.POLLS_PER_JOB, job.polls)
+    if job.status in ACTIONS:
+        record(Metric.ACTION_REQUIRED)
+    if job.completed_at is not None:
+        record(Metric.JOB_DURATION, max(0.0, (job.completed_at - job.created_at).total_seconds()))
+        if job.ended_at is not None:
+            record(Metric.DETECTION_DELAY, max(0.0, (job.ended_at - job.completed_at).total_seconds()))
 
 
 def _took(report: Report, state: TrackingState, now: datetime) -> float:

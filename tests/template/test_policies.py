@@ -14,6 +14,7 @@ import finch_sync
 from finch_sandbox.faults import ErrorFault, ResetFault
 from finch_sandbox.server import Sandbox
 from finch_sync import app
+from finch_sync.announcements import Announcer
 from finch_sync.connections import Connections
 from finch_sync.executions import Executions, first_input
 from finch_sync.finch import Finch
@@ -21,11 +22,14 @@ from finch_sync.ledger import Request, Source
 from finch_sync.store import Store
 from finch_sync.tracking import Decision, TrackingState
 from finch_sync.triggers import HttpRequest, parse
+from finch_sync.waiting import WaitingRoom
 from tests.template.shipped import PROJECT, definition, function, properties, resources
 from tests.world import CALLER_TOKENS, Aws, Clock, World, aws
 
 Permission = tuple[str, str]
 """An action, and the resource that it is done to; in a policy a pattern of resources."""
+
+BUS = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"
 
 LOGS_AND_TRACES = {"logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups",
                    "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries",
@@ -102,9 +106,12 @@ def test_the_state_machine_may_call_what_its_definition_calls() -> None:
     substitutions = properties("SyncJobStateMachine")["DefinitionSubstitutions"]
     called = set()
     for task in tasks:
-        assert task["Resource"].endswith(":states:::lambda:invoke")
-        name = task["Parameters"]["FunctionName"].removeprefix("${").removesuffix("}")
-        called.add(("lambda:InvokeFunction", resolved(substitutions[name])))
+        match task["Resource"].rpartition(":::")[2]:
+            case "lambda:invoke":
+                name = task["Parameters"]["FunctionName"].removeprefix("${").removesuffix("}")
+                called.add(("lambda:InvokeFunction", resolved(substitutions[name])))
+            case "events:putEvents":
+                called.add(("events:PutEvents", BUS))
     assert granted("SyncJobStateMachineRole", "what-the-definition-calls") == called
 
 
@@ -119,7 +126,7 @@ def test_step_functions_may_do_what_the_machines_properties_ask_of_it() -> None:
 # --- what the code calls -------------------------------------------------------------------------------------------
 
 SOURCE = Path(finch_sync.__file__).parent
-HOLDERS_OF_CLIENTS = (Store, Executions, Connections)
+HOLDERS_OF_CLIENTS = (Store, Executions, Connections, Announcer)
 
 
 class Recording:
@@ -133,7 +140,7 @@ class Recording:
             observed.state_machine_arn: machine,
             _executions(observed.state_machine_arn): _executions(machine),
         }
-        for client in (observed.dynamodb, observed.secretsmanager, observed.stepfunctions):
+        for client in (observed.dynamodb, observed.secretsmanager, observed.stepfunctions, observed.events):
             client.meta.events.register("provide-client-params", self._note)
 
     def name(self, actual: str, resource: str) -> None:
@@ -171,6 +178,10 @@ def permissions(service: str, operation: str, params: dict[str, Any]) -> Iterato
             yield f"dynamodb:{operation}", f"arn:{params['TableName']}{index}"
         case "secretsmanager", _:
             yield f"secretsmanager:{operation}", params["SecretId"]
+        case "events", _:
+            for entry in params["Entries"]:
+                assert entry["EventBusName"] == "default"
+                yield f"events:{operation}", BUS
         case "states", _:
             yield f"states:{operation}", params.get("stateMachineArn") or params["executionArn"]
         case _:
@@ -272,7 +283,25 @@ def a_connection_held_by_nobody(world: World, operator: Aws) -> None:
     tick(world)
 
 
+def a_webhook(world: World, _: Aws) -> None:
+    assert world.connections.webhook_secrets() == ()
+    tick(world)
+    [job_id] = world.jobs_made()
+    assert world.store.sees_first("msg_1", world.clock())
+    world.tracker.hurry(job_id)
+
+
+def a_caller_who_waits(world: World, _: Aws) -> None:
+    tick(world)
+    [job_id] = world.jobs_made()
+    job = world.store.job("acme", job_id)
+    assert job is not None
+    assert WaitingRoom(store=world.store, now=world.clock).wait(job, 0) == job
+
+
 WAYS = (
+    a_webhook,
+    a_caller_who_waits,
     a_job_from_its_trigger_to_its_end,
     a_job_that_finch_lost,
     executions_that_die,

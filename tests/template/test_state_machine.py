@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from finch_sync import finch, polling, tracking
+from finch_sync import announcements, finch, polling, tracking
 from finch_sync.polling import UNKNOWN, Durations
 from tests.template.shipped import definition, template
 
@@ -50,13 +50,17 @@ def test_every_state_can_be_reached_and_every_next_exists() -> None:
 
 
 @pytest.mark.parametrize("name", states("Task"))
-def test_a_task_has_a_timeout_a_retry_and_a_catch(name: str) -> None:
+def test_a_task_has_a_timeout_and_a_retry(name: str) -> None:
     task = states("Task")[name]
     assert task["TimeoutSeconds"] > 0
+    assert task["Retry"]
     for retry in task["Retry"]:
         assert retry["JitterStrategy"] == "FULL"
         assert {"IntervalSeconds", "BackoffRate", "MaxAttempts", "MaxDelaySeconds"} <= set(retry)
-    last = task["Catch"][-1]
+
+
+def test_a_poll_that_fails_is_caught_with_its_input_kept() -> None:
+    last = states("Task")["Poll"]["Catch"][-1]
     assert last["ErrorEquals"] == ["States.ALL"]
     assert last["ResultPath"].startswith("$."), "the error would replace the input, which the next look needs"
 
@@ -66,17 +70,37 @@ def test_a_choice_has_a_default_that_fails_by_name(name: str) -> None:
     assert definition()["States"][states("Choice")[name]["Default"]]["Type"] == "Fail"
 
 
+def decisions(choice: str) -> set[str]:
+    """What a Choice knows `next` to be."""
+    rules = [each for rule in states("Choice")[choice]["Choices"] for each in rule.get("Or", [rule])]
+    assert {rule["Variable"] for rule in rules} == {"$.next"}
+    return {rule["StringEquals"] for rule in rules}
+
+
 def test_every_decision_is_known() -> None:
-    [choice] = states("Choice").values()
-    known = {rule["StringEquals"] for rule in choice["Choices"]}
-    assert {rule["Variable"] for rule in choice["Choices"]} == {"$.next"}
-    assert known == set(tracking.Decision.model_json_schema()["properties"]["next"]["enum"])
+    assert decisions("Decide") == set(tracking.Decision.model_json_schema()["properties"]["next"]["enum"])
+    assert decisions("End") == decisions("Decide") - {"wait"}
 
 
-def test_retries_are_by_names_that_exist() -> None:
-    [poll] = states("Task").values()
-    ours = [name for retry in poll["Retry"] for name in retry["ErrorEquals"] if not name.startswith("Lambda.")]
+def test_polls_are_retried_by_names_that_exist() -> None:
+    retries = states("Task")["Poll"]["Retry"]
+    ours = [name for retry in retries for name in retry["ErrorEquals"] if not name.startswith("Lambda.")]
     assert ours == [finch.FinchUnavailable.__name__]
+
+
+def test_an_end_is_announced_as_the_function_worded_it_or_the_execution_fails_and_can_be_redriven() -> None:
+    announce = states("Task")["Announce"]
+    [entry] = announce["Parameters"]["Entries"]
+    assert entry == {
+        "EventBusName": "${EventBusName}",
+        "Source": announcements.SOURCE,
+        "DetailType.$": "$.announcement.detail_type",
+        "Detail.$": "$.announcement.detail",
+    }
+    assert set(announcements.Announcement.model_fields) == {"detail_type", "detail"}
+    assert [retry["ErrorEquals"] for retry in announce["Retry"]] == [["States.ALL"]]
+    assert "Catch" not in announce
+    assert announce["ResultPath"] is None, "EventBridge's answer would replace the decision"
 
 
 def test_a_failure_says_its_own_name_and_why() -> None:
@@ -105,7 +129,7 @@ def test_the_definition_does_no_arithmetic() -> None:
 
 
 def test_an_answer_replaces_the_state_so_that_nothing_accumulates() -> None:
-    [poll] = states("Task").values()
+    poll = states("Task")["Poll"]
     assert poll["OutputPath"] == "$.Payload"
     assert "ResultPath" not in poll
     assert poll["Parameters"]["Payload"] == {"poll.$": "$"}
@@ -128,14 +152,15 @@ def test_the_machine_outlives_the_longest_deadline() -> None:
 )
 def test_no_job_fills_an_executions_history(known: Durations) -> None:
     """Look or fail as often as can be, whichever writes more, for as long as the machine may run."""
-    [poll] = states("Task").values()
+    poll, announce = states("Task")["Poll"], states("Task")["Announce"]
     [after_failure] = [state["Seconds"] for state in states("Wait").values() if "Seconds" in state]
     attempts = 1 + sum(retry["MaxAttempts"] for retry in poll["Retry"])
     # Wait, Poll and Decide are entered and left; a task is scheduled, started and ended.
     look, failure = 2 + 2 + 3 + 2, 2 + 2 + 3 * attempts
 
     deadline = template()["Parameters"]["JobDeadlineSeconds"]["MaxValue"]
-    elapsed, events = 0.0, 2
+    # The execution's own start and end; Announce with all its attempts, and the Choice and the state after it.
+    elapsed, events = 0.0, 2 + (2 + 3 * (1 + sum(retry["MaxAttempts"] for retry in announce["Retry"]))) + 2 + 2
     while elapsed < definition()["TimeoutSeconds"]:
         wait = polling.wait_seconds(elapsed, deadline - elapsed, known, jitter=-1) or math.inf
         # Full jitter can make every retry immediate.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from finch_sync.finch import ENQUEUE_TIMEOUT, LOOK_TIMEOUT
-from finch_sync.ledger import LEASE
+from finch_sync.ledger import LEASE, SETTLE
 from finch_sync.settings import Settings
 from tests.template.shipped import definition, function, properties, resources, template
 
@@ -102,7 +102,7 @@ def test_the_api_is_throttled() -> None:
     assert 0 < everything["ThrottlingRateLimit"] <= everything["ThrottlingBurstLimit"]
 
 
-def test_the_api_has_the_documented_endpoints_and_no_other() -> None:
+def test_the_api_has_the_documented_endpoints_and_finchs_webhooks() -> None:
     routes = {
         (event["Properties"]["Method"], event["Properties"]["Path"])
         for event in function()["Events"].values()
@@ -112,11 +112,12 @@ def test_the_api_has_the_documented_endpoints_and_no_other() -> None:
         ("ANY", "/sandbox/jobs"),
         ("ANY", "/jobs/automated/{job_id}"),
         ("ANY", "/jobs/automated"),
+        ("ANY", "/webhooks/finch"),
     }
 
 
 def test_a_worker_is_dead_before_its_request_counts_as_abandoned() -> None:
-    assert function()["Timeout"] < LEASE.total_seconds()
+    assert function()["Timeout"] + SETTLE.total_seconds() <= LEASE.total_seconds()
 
 
 def test_a_poll_ends_before_the_state_machine_gives_it_up() -> None:
