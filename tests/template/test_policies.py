@@ -188,9 +188,9 @@ def permissions(service: str, operation: str, params: dict[str, Any]) -> Iterato
             raise AssertionError(f"{service} {operation}: say here which permissions it needs")
 
 
-def call(name: str) -> HttpRequest:
+def call(name: str, **headers: str) -> HttpRequest:
     event = json.loads((PROJECT / "events" / f"{name}.json").read_text())
-    event["headers"]["Authorization"] = f"Bearer {CALLER_TOKENS['acme']}"
+    event["headers"] |= {"Authorization": f"Bearer {CALLER_TOKENS['acme']}", **headers}
     request = parse(event)
     assert isinstance(request, HttpRequest)
     return request
@@ -254,6 +254,11 @@ def finch_out_of_reach(world: World, _: Aws) -> None:
     tick(world)
 
 
+def a_call_that_an_sdk_repeats(world: World, _: Aws) -> None:
+    world.http_api.answer(call("http_post"))
+    world.http_api.answer(call("http_post", **{"x-stainless-retry-count": "1"}))
+
+
 def finch_asking_for_a_pause(world: World, _: Aws) -> None:
     world.sandbox.add_fault(ErrorFault(answer="429_ip"), method="POST")
     tick(world)
@@ -307,6 +312,7 @@ WAYS = (
     executions_that_die,
     jobs_and_requests_left_behind,
     finch_out_of_reach,
+    a_call_that_an_sdk_repeats,
     finch_asking_for_a_pause,
     an_answer_that_got_lost,
     a_token_that_was_replaced,
