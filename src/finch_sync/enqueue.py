@@ -48,6 +48,7 @@ from finch_sync.ledger import (
     next_step,
     verdict,
 )
+from finch_sync.metrics import Metric, record
 from finch_sync.pause import Pause
 from finch_sync.store import Gone, Held, Store, Taken, Won
 
@@ -172,6 +173,7 @@ class Enqueuer:
                 sent, State.REJECTED, answers.refused(refusal, self.now()), quota=quota, reason=str(refusal)
             )
         except OutcomeUnknown as error:
+            record(Metric.UNKNOWN_OUTCOMES)
             logger.error("answer lost, outcome unknown", error=str(error), connection=sent.connection)
             return self._unknown(sent, str(error))
         return self._accept(sent, enqueued)
@@ -187,6 +189,8 @@ class Enqueuer:
         return NotYet(answer)
 
     def _accept(self, sent: Request, enqueued: Enqueued) -> Request | NotYet:
+        if enqueued.quota.remaining is not None:
+            record(Metric.REMAINING_REFRESHES, enqueued.quota.remaining)
         answer = answers.enqueued(enqueued.job_id, enqueued.quota, sent.base_url, enqueued.request_id)
         if enqueued.job_id is None:
             return self._end(sent, State.NO_JOB, answer, quota=enqueued.quota)
@@ -270,6 +274,7 @@ class Enqueuer:
         recorded = self.store.recorded(request.connection, [r.job_id for r in made_since(listing.reports, request)])
         found = adoptable(listing.reports, request, recorded, now)
         if found is not None:
+            record(Metric.OUTCOMES_RESOLVED, How="adopted")
             logger.info("unknown outcome resolved: the job exists", job_id=found.job_id, connection=request.connection)
             return self._adopt(request, found, listing.quota)
         match verdict(request, now):
@@ -279,6 +284,7 @@ class Enqueuer:
                 resent = request.sending(now)
                 match self.store.step(request, resent):
                     case Won():
+                        record(Metric.OUTCOMES_RESOLVED, How="posted_again")
                         logger.warning(
                             "unknown outcome: no job is listed, posting once more", connection=request.connection
                         )
@@ -286,6 +292,7 @@ class Enqueuer:
                     case first:
                         return self._yield_to(first)
             case Verdict.GIVE_UP:
+                record(Metric.OUTCOMES_RESOLVED, How="given_up")
                 return self._end(
                     request, State.REJECTED, answers.given_up(), quota=listing.quota, reason="no job after two attempts"
                 )
@@ -295,6 +302,7 @@ class Enqueuer:
         now = self.now()
         logger.warning("unknown outcome cannot be looked into", error=str(error), connection=request.connection)
         if now >= request.created_at + GIVE_UP:
+            record(Metric.OUTCOMES_RESOLVED, How="given_up")
             return self._end(request, State.REJECTED, answers.given_up(), quota=Quota(None, None), reason=str(error))
         if isinstance(error, RateLimited):
             self.pause.heed(error, now)

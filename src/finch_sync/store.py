@@ -6,6 +6,8 @@ One partition a connection, so that what belongs together changes together:
     connection#<name>  request#<key>    a request
     connection#<name>  job#<job_id>     a job
     finch              pause            until when nobody may call Finch
+    finch              event#<id>       a webhook that was seen
+    finch              seat#<number>    a caller who waits
 
 Open requests and jobs carry `open`, which with `due_at` puts them into the sparse index that the sweep reads. Ended
 ones carry `expires_at`, which DynamoDB deletes by.
@@ -39,6 +41,9 @@ REQUESTS_KEPT = timedelta(days=7)
 """How long an ended request answers for its idempotency key."""
 
 JOBS_KEPT = timedelta(days=90)
+EVENTS_KEPT = timedelta(days=1)
+"""How long a webhook is remembered. Finch repeats one for about three hours (Finch developer guide, "Webhooks")."""
+
 START_GRACE = timedelta(seconds=90)
 """How long a job may be without an execution before the sweep looks."""
 
@@ -329,17 +334,18 @@ class Store:
         except (KeyError, ValueError, TypeError, ArithmeticError):
             return UNKNOWN
 
-    def restart(self, job: Job, *, now: datetime) -> bool:
-        """Count one more execution for a job whose last one died; of several workers that try, one wins."""
+    def restart(self, job: Job, *, now: datetime, died: bool) -> bool:
+        """Count one more execution for a job, whose last died or is replaced; of several workers that try, one wins."""
         return self._update_job(
             job.connection,
             job.job_id,
-            "SET restarts = :next, due_at = :due_at",
+            "SET restarts = :next, deaths = :deaths, due_at = :due_at",
             "tracking = :active AND restarts = :seen",
             [],
             {
                 ":next": job.restarts + 1,
                 ":seen": job.restarts,
+                ":deaths": job.deaths + died,
                 ":active": Tracking.ACTIVE,
                 ":due_at": to_text(now + START_GRACE),
             },
@@ -399,6 +405,20 @@ class Store:
             Item=_packed(_PAUSE | {"until": to_text(until), "reason": reason, "expires_at": int(until.timestamp())}),
         )
 
+    def sees_first(self, event_id: str, now: datetime) -> bool:
+        """Note a webhook's event. Whether this is its first delivery."""
+        item = {"pk": "finch", "sk": f"event#{event_id}", "expires_at": int((now + EVENTS_KEPT).timestamp())}
+        return self._put_if(item, "attribute_not_exists(pk)", {})
+
+    def take_seat(self, seat: int, *, now: datetime, until: datetime) -> bool:
+        """Take one of the seats for callers who wait; one whose holder died is free when its time is over."""
+        item = {"pk": "finch", "sk": f"seat#{seat}", "until": to_text(until), "expires_at": int(until.timestamp())}
+        return self._put_if(item, "attribute_not_exists(pk) OR #until < :now", {":now": to_text(now)})
+
+    def leave_seat(self, seat: int) -> None:
+        """Free a seat."""
+        self._client.delete_item(TableName=self._table, Key=_packed({"pk": "finch", "sk": f"seat#{seat}"}))
+
     def quota(self, connection: str, *, since: datetime) -> Quota | None:
         """A connection's refreshes as Finch last told them, if it did since then."""
         item = self._get(_state_key(connection)) or {}
@@ -411,6 +431,17 @@ class Store:
     def _get(self, key: Item, *, consistent: bool = True) -> Item | None:
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=consistent).get("Item")
         return None if item is None else _unpacked(item)
+
+    def _put_if(self, item: Item, condition: str, values: Item) -> bool:
+        """Put an item, if its condition holds."""
+        arguments: dict[str, Any] = {}
+        if values:
+            arguments = {"ExpressionAttributeNames": {"#until": "until"}, "ExpressionAttributeValues": _packed(values)}
+        try:
+            self._client.put_item(TableName=self._table, Item=_packed(item), ConditionExpression=condition, **arguments)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def _replace(self, seen: Request, changed: Request, others: "list[TransactWriteItemTypeDef]") -> Won | Taken | Gone:
         return self._change(
