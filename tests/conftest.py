@@ -9,7 +9,7 @@ from finch_sandbox.settings import Settings as SandboxSettings
 from local_aws.emulator import running_emulator
 from local_aws.interpreter import function_interpreter
 from local_aws.stack import Stack, running_stack
-from tests.stack import SANDBOX, SCHEDULED, Place
+from tests.stack import SANDBOX, SCHEDULED, TELLING_SANDBOX, Place
 from tests.world import Aws, Clock, World, aws
 
 
@@ -66,3 +66,10 @@ def place(new_place: Callable[[], Place]) -> Place:
 def assisted(stack: Stack) -> Place:
     """A connection for which Finch makes no jobs, and which keeps no state."""
     return Place(stack, "initech-assisted")
+
+
+@pytest.fixture(scope="session")
+def told_stack() -> Iterator[Stack]:
+    """A stack that Finch tells of its jobs' ends by webhooks. Who uses it is in the group `told_stack`."""
+    with running_stack(TELLING_SANDBOX) as running:
+        yield running

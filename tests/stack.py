@@ -16,6 +16,12 @@ SANDBOX = Sandbox(
     assisted=("initech-assisted",),
     settings={"pending_seconds": 1, "in_progress_seconds": 1},
 )
+TELLING_SANDBOX = Sandbox(
+    automated=(*(f"told-{number}" for number in range(10)), *(f"many-{number}" for number in range(200))),
+    assisted=(),
+    settings={"pending_seconds": 1, "in_progress_seconds": 2},
+    webhooks=True,
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,15 @@ class Place:
     def jobs_made(self) -> list[str]:
         """The jobs that Finch made, by its own word."""
         return [j["job_id"] for j in self._control("GET", "ledger")["jobs"] if j["connection"] == self.connection]
+
+    def ledger(self) -> Any:
+        """All that Finch saw and did, for all connections."""
+        return self._control("GET", "ledger")
+
+    def send_test_webhook(self) -> str:
+        """Has Finch send its dashboard's test event; the event's id."""
+        event_id: str = self._control("POST", "webhooks/test", {"connection": self.connection})["event_id"]
+        return event_id
 
     def _control(self, method: str, path: str, body: Any = None) -> Any:
         answer = urllib3.request(

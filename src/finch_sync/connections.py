@@ -4,6 +4,7 @@
  "webhook_secrets": ["..."]}
 """
 
+import base64
 import hashlib
 import hmac
 import json
@@ -64,9 +65,14 @@ class Connection(BaseModel):
     callers: tuple[CallerToken, ...] = ()
 
 
+def _base64(text: str) -> str:
+    base64.b64decode(text, validate=True)
+    return text
+
+
 _NAME: TypeAdapter[str] = TypeAdapter(ConnectionName)
 _WEBHOOK_SECRETS: TypeAdapter[tuple[str, ...]] = TypeAdapter(
-    tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=256)], ...]
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_base64)], ...]
 )
 
 

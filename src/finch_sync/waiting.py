@@ -19,13 +19,17 @@ SEATS = 5
 LOOK_EVERY = 1.0
 """Seconds between two looks at the record."""
 
-_WAIT = re.compile(r"\bwait\s*=\s*(\d{1,6})\b")
+_WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d+)\s*(?:$|[,;])", re.ASCII | re.IGNORECASE)
+_QUOTED = re.compile(r'"([^"]*)"')
 
 
 def preferred_wait(prefer: str | None) -> int | None:
     """The seconds that a Prefer header asks to wait, as far as they can be granted; None when it asks for none."""
-    asked = _WAIT.search(prefer or "")
-    return None if asked is None else min(int(asked.group(1)), LONGEST_WAIT)
+    # A value may be quoted; what else is quoted may look like a preference, and is none.
+    unquoted = _QUOTED.sub(lambda quoted: quoted[1] if quoted[1].isdecimal() else "", prefer or "")
+    asked = _WAIT.search(unquoted)
+    # As a float, for an integer of thousands of digits is an error.
+    return None if asked is None else int(min(float(asked[1]), LONGEST_WAIT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,10 @@ secrets are rotated; each signs ``<event id>.<timestamp>.<raw body>`` with HMAC-
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -62,8 +61,7 @@ def verify(signature: Signature, body: bytes, secrets: Iterable[str], now: datet
     Raises:
         Forged: It was not.
     """
-    sent_at = datetime.fromtimestamp(int(signature.timestamp), UTC)
-    if abs(now - sent_at) > TOLERANCE:
+    if abs(now.timestamp() - int(signature.timestamp)) > TOLERANCE.total_seconds():
         raise Forged("the timestamp is not within five minutes of now")
     message = f"{signature.event_id}.{signature.timestamp}.".encode() + body
     given = [
@@ -88,8 +86,4 @@ def completed_job(body: bytes) -> str | None:
 
 
 def _signed(secret: str, message: bytes) -> str:
-    try:
-        key = base64.b64decode(secret, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("a webhook secret is not base64") from None
-    return base64.b64encode(hmac.new(key, message, hashlib.sha256).digest()).decode()
+    return base64.b64encode(hmac.new(base64.b64decode(secret), message, hashlib.sha256).digest()).decode()

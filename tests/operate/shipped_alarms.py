@@ -1,0 +1,81 @@
+"""The template's alarms, judged as CloudWatch judges them, and what its metrics are fed with."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.template.shipped import resources
+
+STACK = "finch-sync"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm on one metric."""
+
+    properties: dict[str, Any]
+
+    @property
+    def metric(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.properties["Namespace"], self.properties["MetricName"]
+
+    @property
+    def dimensions(self) -> dict[str, Any]:
+        """By name; a value as the template has it."""
+        return {each["Name"]: each["Value"] for each in self.properties["Dimensions"]}
+
+    def fires(self, *periods: Sequence[float]) -> bool:
+        """Whether these values, one group a period, would raise it (CloudWatch guide, "Evaluating an alarm")."""
+        assert self.properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        assert self.properties["TreatMissingData"] == "notBreaching"
+        aggregate = {"Sum": sum, "Maximum": max}[self.properties["Statistic"]]
+        last = periods[-self.properties["EvaluationPeriods"] :]
+        breaching = [bool(values) and aggregate(values) >= self.properties["Threshold"] for values in last]
+        return len(breaching) == self.properties["EvaluationPeriods"] and all(breaching)
+
+    def values(self, output: str) -> list[float]:
+        """The values of its metric in what the function has printed, in the embedded metric format."""
+        return [
+            point.value
+            for point in points(output)
+            if (point.namespace, point.name) == self.metric and set(point.dimensions) == set(self.dimensions)
+        ]
+
+
+def alarm(name: str) -> Alarm:
+    """The alarm of this name, without the stack's."""
+    [found] = [
+        Alarm(each["Properties"])
+        for each in resources("AWS::CloudWatch::Alarm").values()
+        if each["Properties"]["AlarmName"] == {"Fn::Sub": f"${{AWS::StackName}}-{name}"}
+    ]
+    return found
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one metric."""
+
+    namespace: str
+    name: str
+    dimensions: dict[str, str]
+    value: float
+
+
+def points(output: str) -> list[Point]:
+    """Everything that CloudWatch would read from what was printed (CloudWatch guide, "Embedded metric format")."""
+    found = []
+    for line in output.splitlines():
+        if '"_aws"' not in line:
+            continue
+        document = json.loads(line)
+        for directive in document["_aws"]["CloudWatchMetrics"]:
+            for metric in directive["Metrics"]:
+                for names in directive["Dimensions"]:
+                    values = document[metric["Name"]]
+                    for value in values if isinstance(values, list) else [values]:
+                        dimensions = {name: document[name] for name in names}
+                        found.append(Point(directive["Namespace"], metric["Name"], dimensions, value))
+    return found
