@@ -12,12 +12,18 @@ from finch_sync_cli.errors import UsageError
 from finch_sync_cli.executions import Executions
 from finch_sync_cli.stacks import stack
 
+LOCAL_STACK = Path(".local/stack.json")
+"""Where `make up` says where its stack is."""
+
 Url = Annotated[str | None, typer.Option(envvar="FINCH_SYNC_URL", help="The stack's API, its output ApiUrl.")]
 Token = Annotated[
     str | None,
     typer.Option(envvar="FINCH_SYNC_TOKEN", help="A caller token. The environment is safer: arguments can be seen."),
 ]
-LocalStack = Annotated[Path | None, typer.Option("--stack", help="A local stack's stack.json, in place of the two.")]
+LocalStack = Annotated[
+    Path | None,
+    typer.Option("--stack", help=f"A local stack's stack.json, in place of the two; {LOCAL_STACK} if there is one."),
+]
 Connection = Annotated[
     str | None, typer.Option("--connection", "-c", help="With --stack: as whom to call. Otherwise as its first one.")
 ]
@@ -43,6 +49,8 @@ def target(url: str | None, token: str | None, file: Path | None, connection: st
     Raises:
         UsageError: They name nothing, or nothing that is there.
     """
+    if file is None and url is None and token is None and name is None and LOCAL_STACK.exists():
+        file = LOCAL_STACK
     if file is not None:
         return _local(file, connection)
     if connection is not None:

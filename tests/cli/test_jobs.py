@@ -26,6 +26,7 @@ def run(*arguments: str, url: str = "", token: str = "", timeout: float = 90) ->
     return subprocess.run(  # noqa: S603 - this project's own command
         [sys.executable, "-m", "finch_sync_cli", *arguments],
         env=environment | {"AWS_EC2_METADATA_DISABLED": "true"},
+        cwd="/",  # where no local stack's file is found by itself
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -3,7 +3,7 @@
 import json
 import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -58,6 +58,7 @@ def asked(world: World) -> Request:
     )
 
 
+@pytest.mark.xdist_group("emulator")
 def test_an_outcome_that_stays_unknown(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.sandbox.add_fault(ErrorFault(answer="503_unavailable"), method="GET", times=None)
     world.sandbox.add_fault(ResetFault(when="after"), method="POST")
@@ -196,7 +197,7 @@ def test_an_event_that_cannot_be_handled(stack: Stack) -> None:
     assert dead.dimensions == {"QueueName": {"Fn::GetAtt": ["DeadLetterQueue", "QueueName"]}}
 
     def visible() -> float:
-        name = "ApproximateNumberOfMessages"
+        name: Final = "ApproximateNumberOfMessages"
         told = queue.get_queue_attributes(QueueUrl=stack.dead_letter_queue_url, AttributeNames=[name])
         return float(told["Attributes"][name])
 
