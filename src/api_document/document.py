@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from api_document.schemas import PAGE, SCHEMAS, ref
+from finch_sync import webhook_inbox
 from finch_sync.http_api import MAX_BODY_BYTES, MAX_BODY_DEPTH
 from finch_sync.store import REQUESTS_KEPT
+from finch_sync.waiting import LONGEST_WAIT
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
@@ -41,6 +43,7 @@ def document() -> _Object:
             "/sandbox/jobs": {"post": _enqueue()},
             "/jobs/automated": {"get": _list()},
             "/jobs/automated/{job_id}": {"get": _retrieve()},
+            webhook_inbox.PATH: {"post": _webhook()},
         },
         "components": {
             "schemas": SCHEMAS,
@@ -74,6 +77,7 @@ _HEADERS: dict[str, _Object] = {
     "Idempotent-Replayed": _header("Present where this is the first answer once more.", const="true"),
     "Retry-After": _header("Seconds until it is worth asking again.", pattern="^[0-9]+$"),
     "x-should-retry": _header("Tells Finch's SDKs whether to repeat the request.", enum=["true", "false"]),
+    "Preference-Applied": _header("How long this answer was ready to wait.", pattern="^wait=[0-9]+$"),
     "Allow": _header("The method that there is."),
     "WWW-Authenticate": _header("The scheme that is expected.", const="Bearer"),
 }
@@ -149,8 +153,7 @@ def _parameter(name: str, where: str, description: str, schema: _Object) -> _Obj
     return {"name": name, "in": where, "description": description, "required": where == "path", "schema": schema}
 
 
-def _link(job_id: str) -> _Object:
-    return {"job": {"operationId": "retrieveJob", "parameters": {"job_id": f"$response.body#{job_id}"}}}
+_TO_THE_JOB = {"job": {"operationId": "retrieveJob", "parameters": {"job_id": "$response.body#/job_id"}}}
 
 
 def _enqueue() -> _Object:
@@ -178,7 +181,7 @@ def _enqueue() -> _Object:
                 ref("EnqueuedJob"),
                 "Finch-Request-Id",
                 "Idempotent-Replayed",
-                links=_link("/job_id"),
+                links=_TO_THE_JOB,
             ),
             on_402="RefusedByFinch",
             on_403="RefusedByFinch",
@@ -200,8 +203,18 @@ def _retrieve() -> _Object:
         "operationId": "retrieveJob",
         "summary": "Retrieve a job",
         "description": "From the record: no call to Finch is made.",
-        "parameters": [_parameter("job_id", "path", "Finch's id of the job.", {"type": "string"})],
-        "responses": _responses(_answer("The job.", ref("Job")), on_404="NotFound", on_405="MethodNotAllowed"),
+        "parameters": [
+            _parameter("job_id", "path", "Finch's id of the job.", {"type": "string"}),
+            _parameter(
+                "Prefer",
+                "header",
+                f"`wait=SECONDS` waits for the job's end, for {LONGEST_WAIT} s at most, if there is room (RFC 7240).",
+                {"type": "string"},
+            ),
+        ],
+        "responses": _responses(
+            _answer("The job.", ref("Job"), "Preference-Applied"), on_404="NotFound", on_405="MethodNotAllowed"
+        ),
     }
 
 
@@ -214,7 +227,20 @@ def _list() -> _Object:
             _parameter("limit", "query", "How many at most.", PAGE["limit"]),
             _parameter("offset", "query", "How many of the newest to pass over.", PAGE["offset"]),
         ],
+        "responses": _responses(_answer("A page.", ref("Jobs")), on_405="MethodNotAllowed"),
+    }
+
+
+def _webhook() -> _Object:
+    signed = ("Finch-Event-Id", "Finch-Timestamp", "Finch-Signature")
+    return {
+        "operationId": "receiveWebhook",
+        "summary": "Take in a webhook",
+        "description": "For Finch alone, which signs what it sends (Finch developer guide, Webhooks).",
+        "security": [],
+        "parameters": [_parameter(name, "header", "Finch's.", {"type": "string"}) for name in signed],
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
         "responses": _responses(
-            _answer("A page.", ref("Jobs"), links=_link("/data/0/job_id")), on_405="MethodNotAllowed"
+            _answer("It was taken in, now or before.", {"type": "object"}), on_405="MethodNotAllowed"
         ),
     }

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match as PathMatch
 from starlette.routing import Route
 
 from finch_sandbox import errors
@@ -141,5 +142,9 @@ async def _refused(_request: Request, refusal: Exception) -> Response:
 
 
 async def _not_routed(request: Request, refusal: Exception) -> Response:
-    wrong_method = cast("HTTPException", refusal).status_code == 405
-    return _error_response(errors.method_not_allowed(request.method) if wrong_method else errors.UNKNOWN_ROUTE)
+    if cast("HTTPException", refusal).status_code != 405:
+        return _error_response(errors.UNKNOWN_ROUTE)
+    answer = _error_response(errors.method_not_allowed(request.method))
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not PathMatch.NONE]
+    answer.headers["Allow"] = ", ".join(sorted({method for route in routes for method in route.methods}))
+    return answer
