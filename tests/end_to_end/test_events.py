@@ -1,0 +1,45 @@
+"""Every payload in events/, answered by the bundle as it is deployed: trimmed and compiled."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finch_sandbox.server import running_sandbox
+from finch_sandbox.settings import Settings
+from finch_sync.connections import CACHE_SECONDS
+from local_aws import event_answers, event_premises
+from local_aws.finch import Finch
+from local_aws.stack import Stack, running_stack
+
+pytestmark = pytest.mark.xdist_group("artifact")
+
+FILES = sorted(event_premises.EVENTS.glob("*.json"))
+
+
+def invoked(stack: Stack, file: Path) -> Any:
+    functions = stack.session.client("lambda", endpoint_url=stack.aws_endpoint_url)
+    invocation = functions.invoke(FunctionName=stack.function_name, Payload=file.read_bytes())
+    answer: Any = json.loads(invocation["Payload"].read())
+    assert "FunctionError" not in invocation, answer
+    return answer
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Stack]:
+    settings = Settings(allowed_refreshes=100, pending_seconds=0.5, in_progress_seconds=1)
+    with running_sandbox(settings) as sandbox, running_stack(Finch(sandbox.url, sandbox.tokens)) as stack:
+        event_premises.make_true(stack, sandbox)
+        deadline = time.monotonic() + 2 * CACHE_SECONDS  # an edit of the secret may take that long to have its effect
+        while invoked(stack, event_premises.EVENTS / "http_get_job.json")["statusCode"] == 401:
+            assert time.monotonic() < deadline
+            time.sleep(1)
+        yield stack
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_payload_is_answered_as_it_must_be(prepared: Stack, file: Path) -> None:
+    assert event_answers.mistake(file.stem, invoked(prepared, file)) is None
