@@ -64,7 +64,7 @@ def rows() -> Iterator[Row]:
     yield Row(
         "peak RSS, cold enqueue / naive",
         small.peak_kib / large.peak_kib,
-        # Not 0.55: boto3 with three clients takes 46 MiB by itself, which is 0.58 of what the naive build takes.
+        # The first goal was 0.55. It was set from 0.66, one measurement: what boto3 and pydantic need of it is not known.
         at_most=0.68,
         note=f"{small.peak_kib / 1024:.0f} MiB against {large.peak_kib / 1024:.0f} MiB",
     )
