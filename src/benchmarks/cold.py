@@ -64,7 +64,7 @@ def rows() -> Iterator[Row]:
     yield Row(
         "peak RSS, cold enqueue / naive",
         small.peak_kib / large.peak_kib,
-        # The first goal was 0.55. It was set from 0.66, one measurement: what boto3 and pydantic need of it is not known.
+        # Set from one measurement, 0.66; the first goal was 0.55. What boto3 and pydantic need of it is not known.
         at_most=0.68,
         note=f"{small.peak_kib / 1024:.0f} MiB against {large.peak_kib / 1024:.0f} MiB",
     )
