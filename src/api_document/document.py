@@ -171,8 +171,8 @@ def _enqueue() -> _Object:
             )
         ],
         "requestBody": {
-            "required": True,
-            "description": f"At most {MAX_BODY_BYTES} bytes, nested {MAX_BODY_DEPTH} levels deep.",
+            "description": f"At most {MAX_BODY_BYTES} bytes, nested {MAX_BODY_DEPTH} levels deep. No body asks for "
+            "the one kind of job that there is.",
             "content": {"application/json": {"schema": ref("NewJob")}},
         },
         "responses": _responses(
