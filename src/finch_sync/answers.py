@@ -15,6 +15,7 @@ from finch_sync.jobs import Job
 from finch_sync.ledger import Answer
 
 DO_NOT_RETRY = {"x-should-retry": "false"}
+TRACKING_HEADER = "Finch-Sync-Tracking"
 
 
 def enqueued(job_id: str | None, quota: Quota, base_url: str | None, request_id: str | None = None) -> Answer:
@@ -35,8 +36,8 @@ def enqueued(job_id: str | None, quota: Quota, base_url: str | None, request_id:
 
 
 def job(record: Job, base_url: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """A job (Finch API reference, "Retrieve an Automated Job")."""
-    return _json(200, _job_body(record, base_url), headers)
+    """A job (Finch API reference, "Retrieve an Automated Job"); whether it is still followed is a header of ours."""
+    return _json(200, _job_body(record, base_url), {TRACKING_HEADER: record.tracking} | dict(headers or {}))
 
 
 def jobs(records: list[Job], quota: Quota | None, base_url: str) -> Answer:

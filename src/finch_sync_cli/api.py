@@ -11,15 +11,12 @@ import urllib3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from urllib3.exceptions import HTTPError
 
+from finch_sync.answers import TRACKING_HEADER
 from finch_sync.clock import Moment
 from finch_sync.jobs import TERMINAL_STATUSES, Tracking
+from finch_sync.waiting import LONGEST_WAIT
 from finch_sync_cli.errors import CommandError
 from finch_sync_cli.exit_codes import ExitCode
-
-LONGEST_WAIT = 20
-"""Seconds that one request may wait for a job's end."""
-
-TRACKING_HEADER = "Finch-Sync-Tracking"
 
 T = TypeVar("T", bound=BaseModel)
 

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.text import Text
 
 from finch_sync.clock import utc_now
-from finch_sync_cli.api import LONGEST_WAIT, JobView, took
+from finch_sync.waiting import LONGEST_WAIT
+from finch_sync_cli.api import JobView, took
 from finch_sync_cli.targets import Target
 from finch_sync_cli.timeline import Mark, Span, Story, drawn, legend
 

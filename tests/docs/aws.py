@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-import jmespath
+import jmespath  # type: ignore[import-untyped] # comes with boto3, without types
 from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
@@ -100,7 +100,7 @@ def _pascal(option: str) -> str:
 def _show(page: Any, settings: dict[str, str]) -> None:
     found = jmespath.search(settings["query"], page) if "query" in settings else page
     if settings.get("output") == "text":
-        sys.stdout.write(f"{found}\n")
+        sys.stdout.write("\t".join(map(str, found if isinstance(found, list) else [found])) + "\n")
     elif found not in (None, {}):
         sys.stdout.write(json.dumps(found, default=str) + "\n")
 

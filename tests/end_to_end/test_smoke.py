@@ -96,10 +96,23 @@ def test_the_job_url_leads_back_to_the_job(deployed: Deployed, job_id: str) -> N
     assert job_url == f"{deployed.api_url}/jobs/automated/{job_id}"
 
 
-def test_the_job_is_followed_to_finchs_final_word(deployed: Deployed, job_id: str) -> None:
+def test_a_webhook_that_finch_did_not_send_is_refused(deployed: Deployed) -> None:
+    said = {"event_type": "job.data_sync_all.completed", "data": {"job_id": str(uuid.uuid4())}}
+    for forged in (
+        {},
+        {"Finch_Event_Id": "msg_1", "Finch_Timestamp": str(int(time.time())), "Finch_Signature": "v1,Zm9yZ2Vk"},
+    ):
+        assert deployed.call("POST", "/webhooks/finch", said, **forged).status == 401
+
+
+def test_a_caller_who_waits_is_told_finchs_final_word(deployed: Deployed, job_id: str) -> None:
     until = time.monotonic() + patience()
-    while (job := deployed.sdk.jobs.automated.retrieve(job_id)).status not in TERMINAL_STATUSES:
-        assert time.monotonic() < until, f"still {job.status}"
+    while (told := deployed.call("GET", f"/jobs/automated/{job_id}", Prefer="wait=10")).json()[
+        "status"
+    ] not in TERMINAL_STATUSES:
+        assert told.status == 200
+        assert time.monotonic() < until, f"still {told.json()['status']}"
         time.sleep(1)
+    assert told.headers["Finch-Sync-Tracking"] == "done"
     listed = {each.job_id: each.status for each in deployed.sdk.jobs.automated.list().data}
-    assert listed[job_id] == job.status
+    assert listed[job_id] == told.json()["status"]

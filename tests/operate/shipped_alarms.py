@@ -30,10 +30,17 @@ class Alarm:
         """Whether these values, one group a period, would raise it (CloudWatch guide, "Evaluating an alarm")."""
         assert self.properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
         assert self.properties["TreatMissingData"] == "notBreaching"
-        aggregate = {"Sum": sum, "Maximum": max}[self.properties["Statistic"]]
         last = periods[-self.properties["EvaluationPeriods"] :]
-        breaching = [bool(values) and aggregate(values) >= self.properties["Threshold"] for values in last]
+        breaching = [bool(values) and self._aggregated(values) >= self.properties["Threshold"] for values in last]
         return len(breaching) == self.properties["EvaluationPeriods"] and all(breaching)
+
+    def _aggregated(self, values: Sequence[float]) -> float:
+        match self.properties["Statistic"]:
+            case "Sum":
+                return sum(values)
+            case "Maximum":
+                return max(values)
+        raise AssertionError("a statistic that no alarm has had yet")
 
     def values(self, output: str) -> list[float]:
         """The values of its metric in what the function has printed, in the embedded metric format."""
