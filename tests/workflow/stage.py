@@ -30,6 +30,7 @@ from jsonpath_ng.ext.parser import parse as parse_path
 from moto import mock_aws
 from moto.awslambda_simple.models import LambdaSimpleBackend
 from moto.core.exceptions import JsonRESTError
+from moto.events.models import EventsBackend
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
@@ -41,16 +42,16 @@ from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 from finch_sandbox.server import Sandbox
 from finch_sync import app
 from finch_sync.connections import Connections
-from finch_sync.executions import Executions
 from finch_sync.jobs import Job
 from finch_sync.pause import Pause
 from finch_sync.services import Services
 from finch_sync.settings import Settings
-from finch_sync.store import Store
 from tests.world import PROJECT, Clock, secret_string, table_arguments, template
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from finch_sync.aws import Aws
 
 REGION = "us-east-1"
 FUNCTION_ARN = f"arn:aws:lambda:{REGION}:123456789012:function:finch-sync"
@@ -128,7 +129,7 @@ class Execution:
 
     @property
     def failures(self) -> list[str]:
-        """The errors of the Poll task's attempts."""
+        """The errors of the tasks' attempts."""
         failed = [e.get("taskFailedEventDetails") or e.get("taskTimedOutEventDetails") for e in self.history]
         return [details["error"] for details in failed if details]
 
@@ -161,8 +162,8 @@ class _Services(Services):
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         super().__init__(settings, clock)
-        self.store = Store(boto3.client("dynamodb"), settings.table_name)
-        self.executions = Executions(boto3.client("stepfunctions"), settings.state_machine_arn)
+        # The function sends its requests itself, past moto, to the real AWS: no client of its own may be made here.
+        self._aws = cast("Aws", boto3)
         secrets = boto3.client("secretsmanager")
         self.connections = Connections(secrets, settings.connections_secret_id, clock.timestamp)
         self.pause = Pause(self.store, clock.timestamp)
@@ -188,6 +189,8 @@ class Workflow:
         self.function: Callable[[Event], Any] = self.handle
         self.before_wait: Callable[[Waiting], None] = lambda _: None
         self.retry_pauses: list[float] = []
+        self.announced: list[dict[str, Any]] = []
+        self.announcements_to_refuse = 0
         self._machine_timeout: int = json.loads(definition())["TimeoutSeconds"]
         self._began: dict[str, datetime] = {}
         self._ended: set[str] = set()
@@ -320,6 +323,14 @@ class Workflow:
                 {"errorMessage": str(error), "errorType": type(error).__name__, "requestId": "r", "stackTrace": []}
             ).encode()
 
+    def put_events(self, entries: list[dict[str, Any]]) -> list[dict[str, str]]:
+        """Take announcements as EventBridge does."""
+        if self.announcements_to_refuse > 0:
+            self.announcements_to_refuse -= 1
+            raise JsonRESTError("ThrottlingException", "Rate exceeded")
+        self.announced += entries
+        return [{"EventId": str(uuid4())} for _ in entries]
+
     def wait(self, env: Environment, wait_seconds: float) -> None:
         """Let an execution wait: move the clock, but not past the machine's TimeoutSeconds."""
         context = cast("dict[str, Any]", env.states.context_object.context_object_data)
@@ -377,6 +388,7 @@ def running_workflow(sandbox: Sandbox, clock: Clock) -> Iterator[Workflow]:
             patch.setattr(app, "services", lambda: workflow.services)
             patch.setattr(app, "settings", lambda: workflow.settings)
             patch.setattr(LambdaSimpleBackend, "invoke", workflow.invoke)
+            patch.setattr(EventsBackend, "put_events", workflow.put_events)
             patch.setattr(WaitFunction, "_wait_interval", workflow.wait)
             patch.setattr(BaseExecutionWorkerCommunication, "terminated", _noting_ends(workflow))
             # moto makes a client for every task and parses every path each time it is looked at: half of a test's time.
