@@ -22,7 +22,7 @@ def run(document: Path, url: str, token: str, *, examples: int) -> None:
         str(Path(sys.executable).with_name("schemathesis")), "run", str(document), "--url", url,
         "--header", f"Authorization: Bearer {token}", "--checks", "all", "--mode", "all",
         "--max-examples", str(examples), "--seed", "1", "--generation-database", "none",
-        "--continue-on-failure", "--no-color",
+        "--continue-on-failure", "--no-color", "--workers", "4",
     ]  # fmt: skip
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=document.parent)  # noqa: S603
     assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-2000:]
@@ -37,10 +37,10 @@ def written(folder: Path, document: Mapping[str, object]) -> Path:
 @pytest.mark.xdist_group("stack")
 def test_the_stack_is_as_its_document_says(place: Place, tmp_path: Path) -> None:
     place.patch(**FAST)
-    run(written(tmp_path, json.loads(FILE.read_text())), place.api_url, place.caller_token, examples=10)
+    run(written(tmp_path, json.loads(FILE.read_text())), place.api_url, place.caller_token, examples=4)
 
 
 def test_the_local_finch_is_as_finchs_reference_says(tmp_path: Path) -> None:
     as_documented = {"empty_fields": "absent", "version_header": "required_where_documented"}
     with running_sandbox(Settings.model_validate(FAST | as_documented)) as sandbox:
-        run(written(tmp_path, finch_document()), sandbox.url, sandbox.tokens["acme"], examples=15)
+        run(written(tmp_path, finch_document()), sandbox.url, sandbox.tokens["acme"], examples=8)
