@@ -43,13 +43,16 @@ frontier: $(UV_READY) ## draw docs/polling-frontier.svg: looks at a job against 
 	$(RUN) --group bench python -m benchmarks frontier
 
 # --- operate it -----------------------------------------------------------------------------------------------------
-.PHONY: token live smoke
+.PHONY: token live smoke dashboard
 smoke: $(UV_READY) ## try any deployed stack from outside (API_URL=, TOKEN= a caller token, PATIENCE= seconds for its job)
 	@test -n '$(API_URL)' -a -n '$(TOKEN)' || { echo 'make smoke API_URL=<output ApiUrl> TOKEN=<caller token>' >&2; exit 2; }
 	@API_URL='$(API_URL)' TOKEN='$(TOKEN)' PATIENCE='$(PATIENCE)' $(RUN) pytest -v -p no:xdist -p no:cacheprovider tests/end_to_end/test_smoke.py
 
 live: $(UV_READY) ## hold the Finch of FINCH_TOKEN (and FINCH_URL) to the contract; tell what its documents leave open
 	@$(RUN) python -m tests.live
+
+dashboard: $(UV_READY) ## draw docs/dashboard.png: the dashboard's panels, from 100 jobs with faults on a local stack
+	$(RUN) --group bench python -m dashboard_picture
 
 token: $(UV_READY) ## make a caller token (CONNECTION=, EXPIRES=; STACK= or SECRET_ID= names its secret), or REVOKE=digest
 	@$(RUN) finch-sync tokens $(if $(REVOKE),revoke '$(REVOKE)',make \
