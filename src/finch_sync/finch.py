@@ -233,7 +233,8 @@ class Finch:
             raise FinchUnavailable(_words(error)) from None
         if response.status == 200:
             return response
-        if response.status == 408 or (response.status >= 500 and response.status != 501) or response.status < 300:
+        # A redirect is a proxy's doing, and passes: no job is given up for it.
+        if response.status == 408 or (response.status >= 500 and response.status != 501) or response.status < 400:
             raise FinchUnavailable(f"Finch answered {response.status} (request {response.request_id})")
         raise _refusal(response)
 

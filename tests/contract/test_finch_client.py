@@ -211,8 +211,8 @@ def test_a_body_of_two_megabytes_is_not_read_to_its_end(client: Finch, sandbox: 
 def test_a_redirect_is_not_followed(client: Finch, sandbox: Sandbox, failure: Failure, call: Call, status: int) -> None:
     sandbox.add_fault(RawFault(status=status, body="", headers={"Location": f"{sandbox.url}/introspect"}))
     error = failure(call, client)
-    assert isinstance(error, Refused)
-    assert error.status == status
+    assert type(error) is (Refused if call is post else FinchUnavailable)
+    assert str(status) in str(error)
     assert len(sandbox.ledger()["requests"]) == 1
 
 
