@@ -46,7 +46,7 @@ frontier: $(UV_READY) ## draw docs/polling-frontier.svg: looks at a job against 
 .PHONY: token live smoke dashboard
 smoke: $(UV_READY) ## try any deployed stack from outside (API_URL=, TOKEN= a caller token, PATIENCE= seconds for its job)
 	@test -n '$(API_URL)' -a -n '$(TOKEN)' || { echo 'make smoke API_URL=<output ApiUrl> TOKEN=<caller token>' >&2; exit 2; }
-	@API_URL='$(API_URL)' TOKEN='$(TOKEN)' PATIENCE='$(PATIENCE)' $(RUN) pytest -v -p no:xdist -p no:cacheprovider tests/end_to_end/test_smoke.py
+	@API_URL='$(API_URL)' TOKEN='$(TOKEN)' PATIENCE='$(PATIENCE)' $(RUN) pytest -v -p no:cacheprovider tests/end_to_end/test_smoke.py
 
 live: $(UV_READY) ## hold the Finch of FINCH_TOKEN (and FINCH_URL) to the contract; tell what its documents leave open
 	@$(RUN) python -m tests.live
