@@ -1,6 +1,7 @@
 """Our client against everything that a Finch, or what stands before it, can do: each has its own defined error."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -269,15 +270,19 @@ def test_tls_that_breaks_after_the_request_settles_nothing(
 
 def test_a_connection_dropped_between_calls_is_made_again() -> None:
     seen = []
+    dropped = threading.Semaphore(0)
 
     def answer_once(connection: socket.socket) -> None:
         seen.append(read_request(connection))
         connection.sendall(ENQUEUED)
         connection.shutdown(socket.SHUT_RDWR)
+        dropped.release()
 
     with serving(answer_once) as port:
         client = Finch(f"http://127.0.0.1:{port}")
-        assert [client.enqueue(CANARY).job_id for _ in range(3)] == [JOB_ID] * 3
+        for _ in range(3):
+            assert client.enqueue(CANARY).job_id == JOB_ID
+            assert dropped.acquire(timeout=5)
     assert len(seen) == 3
 
 
