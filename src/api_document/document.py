@@ -8,6 +8,7 @@ from typing import Any
 from api_document.schemas import PAGE, SCHEMAS, ref
 from finch_sync import webhook_inbox
 from finch_sync.http_api import MAX_BODY_BYTES, MAX_BODY_DEPTH
+from finch_sync.jobs import Tracking
 from finch_sync.store import REQUESTS_KEPT
 from finch_sync.waiting import LONGEST_WAIT
 
@@ -78,6 +79,9 @@ _HEADERS: dict[str, _Object] = {
     "Retry-After": _header("Seconds until it is worth asking again.", pattern="^[0-9]+$"),
     "x-should-retry": _header("Tells Finch's SDKs whether to repeat the request.", enum=["true", "false"]),
     "Preference-Applied": _header("How long this answer was ready to wait.", pattern="^wait=[0-9]+$"),
+    "Finch-Sync-Tracking": _header(
+        "Whether the job is still followed; its status is Finch's word.", enum=[each.value for each in Tracking]
+    ),
     "Allow": _header("The method that there is."),
     "WWW-Authenticate": _header("The scheme that is expected.", const="Bearer"),
 }
@@ -213,7 +217,9 @@ def _retrieve() -> _Object:
             ),
         ],
         "responses": _responses(
-            _answer("The job.", ref("Job"), "Preference-Applied"), on_404="NotFound", on_405="MethodNotAllowed"
+            _answer("The job.", ref("Job"), "Preference-Applied", "Finch-Sync-Tracking"),
+            on_404="NotFound",
+            on_405="MethodNotAllowed",
         ),
     }
 
