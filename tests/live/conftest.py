@@ -19,7 +19,7 @@ VALUES: dict[str, list[Any]] = {
     "in_progress_seconds": [0, 5],
     "duration": [{"p5": 2, "p95": 20}],
     "seed": [1],
-    "allowed_refreshes": [0, 1],
+    "allowed_refreshes": [1, 3],
     "window_seconds": [60],
     "list_default_limit": [1],
     "list_max_limit": [1],
