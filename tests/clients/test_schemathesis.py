@@ -22,7 +22,7 @@ def run(document: Path, url: str, token: str, *, examples: int) -> None:
         str(Path(sys.executable).with_name("schemathesis")), "run", str(document), "--url", url,
         "--header", f"Authorization: Bearer {token}", "--checks", "all", "--mode", "all",
         "--max-examples", str(examples), "--seed", "1", "--generation-database", "none",
-        "--continue-on-failure", "--no-color", "--workers", "4",
+        "--continue-on-failure", "--no-color", "--workers", "1",
     ]  # fmt: skip
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=document.parent)  # noqa: S603
     assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-2000:]
