@@ -153,6 +153,7 @@ class World(Services):
                 "STATE_MACHINE_ARN": aws.state_machine_arn,
                 "SCHEDULED_CONNECTIONS": "",
                 "JOB_DEADLINE_SECONDS": "600",
+                "FIRST_JOB_SECONDS": "0",
                 "EVENT_BUS_NAME": "default",
             }
         )

@@ -25,7 +25,7 @@ print(json.dumps(sorted(name for name in sys.modules if name.startswith({_NOT_FO
 _SETTINGS = {
     "FINCH_BASE_URL": "https://localhost", "TABLE_NAME": "t", "CONNECTIONS_SECRET_ID": "s", "SCHEDULED_CONNECTIONS": "",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:0:stateMachine:m", "JOB_DEADLINE_SECONDS": "21600",
-    "EVENT_BUS_NAME": "default",
+    "FIRST_JOB_SECONDS": "0", "EVENT_BUS_NAME": "default",
 }  # fmt: skip
 
 

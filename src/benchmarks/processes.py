@@ -118,6 +118,7 @@ def _environment(services: Services, folder: Path) -> dict[str, str]:
         "SCHEDULED_CONNECTIONS": "",
         "EVENT_BUS_NAME": "default",
         "JOB_DEADLINE_SECONDS": "21600",
+        "FIRST_JOB_SECONDS": "0",
         "POWERTOOLS_SERVICE_NAME": "finch-sync",
         "POWERTOOLS_METRICS_NAMESPACE": "FinchSync",
     }

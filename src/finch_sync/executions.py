@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 from finch_sync import polling
 from finch_sync.clock import to_text
 from finch_sync.jobs import Job
-from finch_sync.polling import Durations
+from finch_sync.polling import UNKNOWN, Durations
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-def first_input(job: Job, known: Durations, *, at_once: bool = False) -> dict[str, Any]:
+def first_input(
+    job: Job, known: Durations, expected: Durations = UNKNOWN, *, at_once: bool = False
+) -> dict[str, Any]:
     """What a job's execution starts with, and what is known of its connection: no look has to read that again."""
     remaining = (job.deadline - job.accepted_at).total_seconds()
-    wait = 1 if at_once else polling.wait_seconds(0.0, remaining, known)
+    wait = 1 if at_once else polling.wait_seconds(0.0, remaining, known.or_else(expected))
     return {
         "connection": job.connection,
         "job_id": job.job_id,
@@ -31,15 +33,16 @@ def first_input(job: Job, known: Durations, *, at_once: bool = False) -> dict[st
 
 
 class Executions:
-    """Executions of the state machine that follows jobs."""
+    """Executions of the state machine that follows jobs, where ``expected`` is what a connection's first job takes."""
 
-    def __init__(self, client: "SFNClient", state_machine_arn: str) -> None:
+    def __init__(self, client: "SFNClient", state_machine_arn: str, expected: Durations = UNKNOWN) -> None:
         self._client = client
         self._arn = state_machine_arn
+        self._expected = expected
 
     def start(self, job: Job, known: Durations, *, at_once: bool = False) -> None:
         """Have a job followed, with its first look now or when the policy says. Starting what runs, or ran, is fine."""
-        first = first_input(job, known, at_once=at_once)
+        first = first_input(job, known, self._expected, at_once=at_once)
         try:
             self._client.start_execution(stateMachineArn=self._arn, name=job.execution_name, input=json.dumps(first))
         except self._client.exceptions.ExecutionAlreadyExists:

@@ -65,6 +65,10 @@ class Durations:
             (1 - weight) * (known.variance + weight * apart * apart),
         )
 
+    def or_else(self, expected: "Durations") -> "Durations":
+        """What to go by: this, or what is expected where this says nothing."""
+        return self if self.usable else expected
+
     @property
     def usable(self) -> bool:
         """Whether these are numbers that durations can have led to."""

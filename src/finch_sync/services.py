@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from finch_sync.finch import Finch
     from finch_sync.http_api import HttpApi
     from finch_sync.pause import Pause
+    from finch_sync.polling import Durations
     from finch_sync.schedule import Scheduler
     from finch_sync.settings import Settings
     from finch_sync.store import Store
@@ -65,7 +66,15 @@ class Services:
         """The state machine."""
         from finch_sync.executions import Executions
 
-        return Executions(self._aws.client("stepfunctions"), self._settings.state_machine_arn)
+        return Executions(self._aws.client("stepfunctions"), self._settings.state_machine_arn, self._first_job)
+
+    @cached_property
+    def _first_job(self) -> Durations:
+        """What a connection's first job takes, as far as the operator knows: as if there had been one."""
+        from finch_sync.polling import UNKNOWN
+
+        seconds = self._settings.first_job_seconds
+        return UNKNOWN.after(seconds) if seconds else UNKNOWN
 
     @cached_property
     def announcer(self) -> Announcer:
@@ -123,6 +132,7 @@ class Services:
             announcer=self.announcer,
             pause=self.pause,
             now=self._now,
+            expected=self._first_job,
         )
 
     @cached_property

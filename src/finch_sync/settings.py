@@ -47,6 +47,7 @@ class Settings(BaseModel):
     ]
     event_bus_name: Annotated[str, Field(min_length=1)]
     job_deadline_seconds: Annotated[int, Field(ge=10, le=86400)]
+    first_job_seconds: Annotated[int, Field(ge=0, le=86400)]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":

@@ -65,6 +65,7 @@ class Tracker:
     announcer: Announcer
     pause: Pause
     now: Clock
+    expected: Durations = UNKNOWN
 
     def poll(self, state: TrackingState) -> Decision:
         """Look at a job once.
@@ -150,7 +151,7 @@ class Tracker:
         seconds = polling.wait_seconds(
             (now - state.accepted_at).total_seconds(),
             (state.deadline - now).total_seconds(),
-            state.known,
+            state.known.or_else(self.expected),
             hint=hint,
             webhooks=bool(self.connections.webhook_secrets()),
             jitter=random.uniform(-1, 1),  # noqa: S311 - jitter, not a secret

@@ -25,6 +25,8 @@ from local_aws.interpreter import function_interpreter
 _STAGE = "v1"
 _FUNCTION_LOG_GROUP = f"/aws/lambda/{sam.STACK_NAME}-sync"
 _FIRST_ANSWER_SECONDS = 60.0
+_SANDBOX_JOB_SECONDS = 6
+"""What a job of the local sandbox takes, unless its settings say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def running_stack(
     with ExitStack() as running:
         running.push(partial(_tidy, folder))
         webhooks = isinstance(finch, Sandbox) and finch.webhooks
+        expected = {"FirstJobSeconds": str(_SANDBOX_JOB_SECONDS)} if isinstance(finch, Sandbox) else {}
         if isinstance(finch, Sandbox):
             on_step("starting the Finch sandbox")
             finch = running.enter_context(running_sandbox(finch, folder, host))
@@ -107,6 +110,7 @@ def running_stack(
                 "FinchBaseUrl": finch.url,
                 "Runtime": interpreter.runtime,
                 "StageName": _STAGE,
+                **expected,
                 **between,
                 **(parameters or {}),
             },

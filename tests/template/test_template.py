@@ -150,10 +150,13 @@ def test_a_parameter_is_described_and_bounded(name: str) -> None:
     assert bounds & set(parameter) or {"MinValue", "MaxValue"} <= set(parameter)
 
 
-def test_the_deadline_parameter_allows_what_the_settings_allow() -> None:
-    parameter = template()["Parameters"]["JobDeadlineSeconds"]
-    [lowest] = [each.ge for each in Settings.model_fields["job_deadline_seconds"].metadata if hasattr(each, "ge")]
-    [highest] = [each.le for each in Settings.model_fields["job_deadline_seconds"].metadata if hasattr(each, "le")]
+@pytest.mark.parametrize(
+    ("name", "setting"), [("JobDeadlineSeconds", "job_deadline_seconds"), ("FirstJobSeconds", "first_job_seconds")]
+)
+def test_a_parameter_in_seconds_allows_what_the_settings_allow(name: str, setting: str) -> None:
+    parameter = template()["Parameters"][name]
+    [lowest] = [each.ge for each in Settings.model_fields[setting].metadata if hasattr(each, "ge")]
+    [highest] = [each.le for each in Settings.model_fields[setting].metadata if hasattr(each, "le")]
     assert (parameter["MinValue"], parameter["MaxValue"]) == (lowest, highest)
 
 

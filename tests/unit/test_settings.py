@@ -11,6 +11,7 @@ ENVIRONMENT = {
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:finch-sync-sync-job",
     "SCHEDULED_CONNECTIONS": "",
     "JOB_DEADLINE_SECONDS": "21600",
+    "FIRST_JOB_SECONDS": "0",
     "EVENT_BUS_NAME": "default",
 }
 

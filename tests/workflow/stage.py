@@ -209,7 +209,7 @@ class Workflow:
 
     # --- the function ------------------------------------------------------------------------------------------------
 
-    def deploy(self, *, job_deadline_seconds: int = 21600) -> None:
+    def deploy(self, *, job_deadline_seconds: int = 21600, first_job_seconds: int = 0) -> None:
         """Start with a new environment of the function."""
         self.settings = Settings.from_environment(
             {
@@ -219,6 +219,7 @@ class Workflow:
                 "STATE_MACHINE_ARN": self._arn,
                 "SCHEDULED_CONNECTIONS": "",
                 "JOB_DEADLINE_SECONDS": str(job_deadline_seconds),
+                "FIRST_JOB_SECONDS": str(first_job_seconds),
                 "EVENT_BUS_NAME": "default",
             }
         )

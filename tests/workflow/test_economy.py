@@ -46,6 +46,22 @@ def test_a_job_costs_three_transitions_a_look_and_four_at_most_besides(workflow:
     assert len(execution.states) <= 3 * execution.polls + 4
 
 
+def test_a_first_job_is_looked_at_as_the_operator_expects_and_later_ones_as_the_first_suggests(
+    workflow: Workflow,
+) -> None:
+    waits: list[Waiting] = []
+    workflow.before_wait = waits.append
+    workflow.deploy(first_job_seconds=10)
+    workflow.sandbox.patch(pending_seconds=0, in_progress_seconds=900, allowed_refreshes=2)
+
+    workflow.follow()
+    first, waits[:] = waits[0].seconds, []
+    workflow.follow()
+
+    assert first <= 10
+    assert waits[0].seconds > 60
+
+
 def test_hours_of_looks_cost_three_transitions_each_and_fit_a_history_many_times(stuck_job: StuckJob) -> None:
     execution = stuck_job.job.execution
 
