@@ -60,7 +60,7 @@ token: $(UV_READY) ## make a caller token (CONNECTION=, EXPIRES=; STACK= or SECR
 	  $(if $(STACK),--stack '$(STACK)') $(if $(SECRET_ID),--secret-id '$(SECRET_ID)')
 
 # --- work on it -----------------------------------------------------------------------------------------------------
-.PHONY: test lint build lock clean
+.PHONY: test lint advisories build lock clean
 test: lint ## everything CI checks: lint, types, lock files, template, all tests that need no Docker
 	$(RUN) pytest --numprocesses 3 --dist loadgroup
 
@@ -69,6 +69,10 @@ lint: $(UV_READY) ## all of `make test` but the tests
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(RUN) python -m local_aws check
+
+advisories: $(UV_READY) ## keep what is known of all locked packages for a `make lint` offline (DATABASE= a clone of pypa/advisory-database)
+	@test -n '$(DATABASE)' || { echo 'make advisories DATABASE=<clone of https://github.com/pypa/advisory-database>' >&2; exit 2; }
+	@$(RUN) python -m local_aws advisories '$(DATABASE)'
 
 build: $(UV_READY) ## build the function as `sam deploy` takes it, and its bill of materials, into .aws-sam/build
 	$(RUN) python -m local_aws build

@@ -2,16 +2,19 @@
 
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from local_aws import advisories, bill_of_materials, checks, docker
+from local_aws import advisories, advisory_snapshot, bill_of_materials, checks, docker
+from local_aws.advisory_snapshot import SnapshotError
 from local_aws.demo import JobError, demonstrate
 from local_aws.environments import SetupError
 from local_aws.finch import Finch, Sandbox
+from local_aws.locked_packages import locked_packages
 from local_aws.processes import ProcessError
 from local_aws.sam import SamError, build_for_aws
 from local_aws.sam_local import SamLocalError, run_events
@@ -69,17 +72,31 @@ def sam_local(
 
 @app.command()
 def check() -> None:
-    """Check the lock files, the template and what is known of the deployed packages."""
+    """Check the lock files, the template and what is known of the packages."""
     begun, found = time.monotonic(), list(checks.failures())
     try:
-        found += map(str, advisories.of_deployed_packages())
+        known = advisories.of_deployed_packages()
     except advisories.UnreachableError as error:
-        _not_run("pip-audit", f"No database of advisories could be reached, so nothing is known:\n{error}")
+        known, uncovered = _known_offline(error)
+        found += uncovered
+    found += [str(each) for each in known if not each.accepted]
     for failure in found:
         console.print(failure, style="red", markup=False, highlight=False)
     if found:
         raise typer.Exit(1)
     console.print(f"lock files and template: nothing to report ({time.monotonic() - begun:.0f} s)", highlight=False)
+
+
+@app.command("advisories")
+def keep_advisories(
+    database: Annotated[Path, typer.Argument(help="A clone of https://github.com/pypa/advisory-database.")],
+) -> None:
+    """Keep what is known of all locked packages, for `check` where no database can be reached."""
+    packages = {each.package for each in locked_packages()}
+    snapshot = advisory_snapshot.make(database, packages)
+    advisory_snapshot.write(snapshot, advisory_snapshot.SNAPSHOT)
+    told = f"{len(snapshot.advisories)} advisories on {len(packages)} packages, as of {snapshot.date:%Y-%m-%d}"
+    console.print(f"{told}: {advisory_snapshot.SNAPSHOT}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -91,6 +108,23 @@ def build() -> None:
     for package, licence in bill_of_materials.licences(bundle).items():
         console.print(f"  {package:24} {licence}", markup=False, highlight=False)
     console.print(f"built {template}\nbill of materials: {bill}", highlight=False, soft_wrap=True)
+
+
+def _known_offline(error: advisories.UnreachableError) -> tuple[list[advisories.Advisory], list[str]]:
+    unreachable = f"No database of advisories could be reached:\n{error}\n"
+    try:
+        snapshot = advisory_snapshot.read(advisory_snapshot.SNAPSHOT)
+    except advisory_snapshot.MissingError as missing:
+        _not_run("pip-audit", f"{unreachable}Nothing is known of any package: {missing}")
+        return [], []
+    locked, age = locked_packages(), datetime.now(UTC) - snapshot.date
+    _not_run(
+        "pip-audit",
+        f"{unreachable}Used instead: the snapshot of {snapshot.date:%Y-%m-%d}, {age.days} days old, for {len(locked)} "
+        f"locked versions.\nWhat was published after that day is not known.",
+    )
+    refresh = "is not in the snapshot of advisories: refresh it with `make advisories`"
+    return snapshot.affecting(locked), [f"{package} {refresh}" for package in snapshot.uncovered(locked)]
 
 
 def _not_run(what: str, why: str) -> None:
@@ -121,7 +155,7 @@ def main() -> None:
         signal.signal(number, _interrupt)
     try:
         app()
-    except (InUseError, JobError, ProcessError, SamError, SamLocalError, SetupError) as error:
+    except (InUseError, JobError, ProcessError, SamError, SamLocalError, SetupError, SnapshotError) as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
 

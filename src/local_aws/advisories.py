@@ -1,4 +1,4 @@
-"""The deployed packages against the published security advisories, which are on the network only."""
+"""The deployed packages against the published security advisories, and which of those do not matter here."""
 
 import json
 import subprocess
@@ -10,6 +10,12 @@ from local_aws.environments import PROJECT, environment
 Source = Literal["pypi", "osv"]
 SOURCES: tuple[Source, ...] = ("pypi", "osv")
 
+ACCEPTED = {
+    ("click", "8.1.8", "CVE-2026-7246"): "in SAM's own environment, which pins it and has it edit no file",
+    ("ecdsa", "0.19.2", "CVE-2024-23342"): "in checkov's own environment, which verifies with it and signs nothing",
+}
+"""Why an advisory does not matter: by package, the version that this was found out for, and its id or an alias."""
+
 _ANSWER_SECONDS = 10
 _ENOUGH_SECONDS = 120
 
@@ -20,12 +26,18 @@ class UnreachableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Advisory:
-    """A known vulnerability of a package that is deployed."""
+    """A known vulnerability of a package that is locked."""
 
     package: str
     version: str
     id: str
     fixed_in: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether `ACCEPTED` tells why this one does not matter for this version."""
+        return any((self.package, self.version, name) in ACCEPTED for name in (self.id, *self.aliases))
 
     def __str__(self) -> str:
         remedy = f"fixed in {', '.join(self.fixed_in)}" if self.fixed_in else "not fixed yet"
@@ -57,7 +69,7 @@ def read(report: dict[str, Any]) -> list[Advisory]:
     if left_out:
         raise UnreachableError(f"knew nothing of {', '.join(left_out)}")
     return [
-        Advisory(each["name"], each["version"], known["id"], tuple(known["fix_versions"]))
+        Advisory(each["name"], each["version"], known["id"], tuple(known["fix_versions"]), tuple(known["aliases"]))
         for each in report["dependencies"]
         for known in each["vulns"]
     ]
