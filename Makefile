@@ -67,7 +67,13 @@ test: lint ## everything CI checks: lint, types, lock files, template, all tests
 lint: $(UV_READY) ## all of `make test` but the tests
 	$(RUN) ruff check
 	$(RUN) ruff format --check
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync types checks
+
+.PHONY: types checks
+types:
 	$(RUN) mypy
+
+checks:
 	$(RUN) python -m local_aws check
 
 advisories: $(UV_READY) ## keep what is known of all locked packages for a `make lint` offline (DATABASE= a clone of pypa/advisory-database)

@@ -1,9 +1,11 @@
 """The checks of `make test` that are neither Python's nor tests: lock files and the template."""
 
 import json
+import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from local_aws.environments import PROJECT, environment, uv
@@ -12,14 +14,25 @@ _TOOL_REQUIREMENTS = Path(__file__).parent / "requirements"
 
 
 def failures() -> Iterator[str]:
-    """Run every check and give what each failed one says."""
+    """Run every check, as many at once as there are cores, and give what each failed one says."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(lambda check: list(check()), _CHECKS):
+            yield from found
+
+
+def _sam() -> Iterator[str]:
+    yield from _failed([str(environment("sam") / "sam"), "validate", "--lint"], "sam validate --lint")
+
+
+def _cfn_lint() -> Iterator[str]:
+    serverless = ["--append-rules", "cfn_lint_serverless.rules"]
+    lint = [str(environment("sam") / "cfn-lint"), "--template", "template.yaml", *serverless]
+    yield from _failed(lint, "cfn-lint")
+
+
+def _outdated_lock_files() -> Iterator[str]:
     yield from _failed([uv(), "lock", "--check", "--quiet"], "uv.lock is not up to date: run `make lock`")
     yield from _outdated_requirements()
-    tools = environment("sam")
-    yield from _failed([str(tools / "sam"), "validate", "--lint"], "sam validate --lint")
-    serverless = ["--append-rules", "cfn_lint_serverless.rules"]
-    yield from _failed([str(tools / "cfn-lint"), "--template", "template.yaml", *serverless], "cfn-lint")
-    yield from _checkov()
 
 
 def _outdated_requirements() -> Iterator[str]:
@@ -55,6 +68,10 @@ def _checkov() -> Iterator[str]:
         yield f"checkov: {check['check_id']} {check['resource']}: {check['check_name']}"
     if summary["parsing_errors"] or not summary["passed"]:
         yield f"checkov could not read the template: {summary}"
+
+
+_CHECKS: tuple[Callable[[], Iterator[str]], ...] = (_checkov, _sam, _cfn_lint, _outdated_lock_files)
+"""The longest first."""
 
 
 def _pins(requirements: str) -> list[str]:
