@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mypy_boto3_events import EventBridgeClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 from mypy_boto3_stepfunctions import SFNClient
 
+from finch_sandbox.credentials import MARK
 from finch_sandbox.server import Sandbox
 from finch_sync.announcements import Announcer
 from finch_sync.connections import Connections
@@ -25,10 +27,11 @@ from finch_sync.finch import Finch
 from finch_sync.services import Services
 from finch_sync.settings import Settings
 from finch_sync.store import Store
+from tests.searching import search_requests
 
 PROJECT = Path(__file__).parent.parent
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-CALLER_TOKENS = {"acme": "caller-of-acme", "globex": "caller-of-globex", "initech-assisted": "caller-of-initech"}
+CALLER_TOKENS = {name: f"{MARK}-caller-of-{name}" for name in ("acme", "globex", "initech-assisted")}
 
 
 @dataclass
@@ -65,8 +68,9 @@ def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, 
 _CloudFormationLoader.add_multi_constructor("!", _tagged)
 
 
+@cache
 def template() -> dict[str, Any]:
-    """template.yaml, as it is."""
+    """template.yaml, as it is. Read once: parsing it takes longer than most tests."""
     loaded: dict[str, Any] = yaml.load((PROJECT / "template.yaml").read_text(), Loader=_CloudFormationLoader)  # noqa: S506
     return loaded
 
@@ -124,7 +128,9 @@ def digest(token: str) -> str:
 
 
 def aws(endpoint_url: str) -> Aws:
-    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+    session = search_requests(
+        boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+    )
     return Aws(
         endpoint_url,
         session.client("dynamodb", endpoint_url=endpoint_url),

@@ -5,13 +5,13 @@ import os
 import shutil
 import sys
 import urllib.request
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import finch_sandbox
+from finch_sandbox.credentials import new_token
 from local_aws import processes
 from local_aws.finch import Finch
 
@@ -25,7 +25,7 @@ class RestartableSandbox:
     """A sandbox on one port, with its memory in a file."""
 
     def __init__(self, folder: Path, names: Sequence[str], settings: Mapping[str, Any]) -> None:
-        self.finch = Finch(f"http://127.0.0.1:{processes.free_port()}", {name: str(uuid.uuid4()) for name in names})
+        self.finch = Finch(f"http://127.0.0.1:{processes.free_port()}", {name: new_token() for name in names})
         self._folder = folder
         self._settings = settings
         self._running = ExitStack()

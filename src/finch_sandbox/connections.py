@@ -1,9 +1,9 @@
 """Connections and their tokens: who calls, and how tokens come, change and go."""
 
 from dataclasses import dataclass
-from uuid import uuid4
 
 from finch_sandbox import errors
+from finch_sandbox.credentials import new_token
 from finch_sandbox.errors import RefusedError
 from finch_sandbox.settings import SettingsBook
 from finch_sandbox.store import Connection, ConnectionKind, Store
@@ -58,7 +58,7 @@ class Connections:
             if known is None or kind not in (None, known.kind):
                 self._store.put_connection(name, kind or "automated")
             if token is not None or known is None:
-                self._store.put_token(token or str(uuid4()), name)
+                self._store.put_token(token or new_token(), name)
             return self.named(name)
 
     def rotate(self, name: str, token: str | None = None) -> Connection:
@@ -69,7 +69,7 @@ class Connections:
         """
         with self._store.transaction():
             self.named(name)
-            self._store.put_token(token or str(uuid4()), name)
+            self._store.put_token(token or new_token(), name)
             return self.named(name)
 
     def revoke(self, name: str) -> Connection:

@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from finch_sandbox.credentials import MARK
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -13,7 +15,7 @@ class Connection:
 
     name: str
     finch_token: str = field(repr=False)
-    caller_token: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(32))
+    caller_token: str = field(repr=False, default_factory=lambda: MARK + secrets.token_urlsafe(32))
 
 
 def for_tokens(tokens: Mapping[str, str]) -> list[Connection]:

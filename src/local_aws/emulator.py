@@ -54,6 +54,7 @@ def running_emulator(
     command = [
         str(python), "-m", "local_aws.emulation",
         "--python", str(interpreter.path), "--client", str(client), "--environments", str(environments),
+        "--answers", str(folder / "answers.jsonl"),
     ]  # fmt: skip
     settings = {
         "BIND_HOST": host,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from finch_sandbox.credentials import MARK
 from local_aws import processes
 
 _READY_SECONDS = 30.0
@@ -74,7 +75,7 @@ def send_webhooks(sandbox: Finch, url: str) -> str:
     Returns:
         The secret that it signs them with.
     """
-    secret = base64.b64encode(secrets.token_bytes(24)).decode()
+    secret = MARK + base64.b64encode(secrets.token_bytes(24)).decode()
     registered = {"webhook_urls": [url], "webhook_secrets": [secret]}
     request = urllib.request.Request(  # noqa: S310 - loopback
         f"{sandbox.url}/_sandbox/settings", data=json.dumps(registered).encode(), method="PATCH"

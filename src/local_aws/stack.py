@@ -47,7 +47,7 @@ class Stack:
     sweep_rule_name: str
     dead_letter_queue_url: str
     connections_secret_arn: str
-    folder: Path  # logs of the processes: emulator.log, deploy.log, sandbox.log
+    folder: Path  # emulator.log, deploy.log, sandbox.log, answers.jsonl: what each invocation returned
 
     @property
     def session(self) -> boto3.Session:

@@ -35,7 +35,7 @@ from finch_sync.finch import (
     RateLimited,
     Refused,
 )
-from tests.contract.conftest import CANARY, Heard
+from tests.contract.conftest import TOKEN
 from tests.contract.servers import answer, certificate, over_tls, read_request, serving
 
 JOB_ID = "453bd7d7-5355-4d6d-a38e-d9e7eb218c3f"
@@ -45,35 +45,27 @@ Call = Callable[[Finch], object]
 
 
 def post(client: Finch) -> object:
-    return client.enqueue(CANARY)
+    return client.enqueue(TOKEN)
 
 
 def look(client: Finch) -> object:
-    return client.job(CANARY, JOB_ID)
+    return client.job(TOKEN, JOB_ID)
 
 
 def list_(client: Finch) -> object:
-    return client.jobs(CANARY)
+    return client.jobs(TOKEN)
 
 
 LOOKS = [pytest.param(look, id="GET job"), pytest.param(list_, id="GET jobs")]
 CALLS = [pytest.param(post, id="POST"), *LOOKS]
 
 
-@pytest.fixture
-def failure(heard: Heard) -> Callable[[Call, Finch], FinchError]:
+def failure(call: Call, client: Finch) -> FinchError:
     """The error that a call ends with."""
+    with pytest.raises(FinchError) as caught:
+        call(client)
+    return caught.value
 
-    def raised(call: Call, client: Finch) -> FinchError:
-        with pytest.raises(FinchError) as caught:
-            call(client)
-        heard.remember(caught.value)
-        return caught.value
-
-    return raised
-
-
-Failure = Callable[[Call, Finch], FinchError]
 
 REFUSALS: dict[str, type[FinchError]] = {
     "400_bad_request": Refused,
@@ -97,7 +89,7 @@ REFUSALS: dict[str, type[FinchError]] = {
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("told", get_args(ErrorAnswer))
-def test_each_error_of_finch(client: Finch, sandbox: Sandbox, failure: Failure, call: Call, told: ErrorAnswer) -> None:
+def test_each_error_of_finch(client: Finch, sandbox: Sandbox, call: Call, told: ErrorAnswer) -> None:
     sandbox.add_fault(ErrorFault(answer=told))
     error = failure(call, client)
     perhaps = OutcomeUnknown if call is post else FinchUnavailable
@@ -126,7 +118,6 @@ def test_a_rate_limit_says_how_long_to_wait(
     *,
     client: Finch,
     sandbox: Sandbox,
-    failure: Failure,
     call: Call,
     told: ErrorAnswer,
     sent: str | None,
@@ -143,9 +134,7 @@ def test_a_rate_limit_says_how_long_to_wait(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_quotas_429_tells_when_its_window_ends(
-    client: Finch, sandbox: Sandbox, failure: Failure, call: Call
-) -> None:
+def test_the_quotas_429_tells_when_its_window_ends(client: Finch, sandbox: Sandbox, call: Call) -> None:
     sandbox.add_fault(ErrorFault(answer="429_quota", retry_at_in_seconds=60))
     error = failure(call, client)
     assert isinstance(error, QuotaExhausted)
@@ -162,7 +151,7 @@ def test_the_quotas_429_tells_when_its_window_ends(
         '{"remaining_refreshes":0,"allowed_refreshes":{}}',
     ],
 )
-def test_a_quotas_garbled_field_is_left_out(client: Finch, sandbox: Sandbox, failure: Failure, quota: str) -> None:
+def test_a_quotas_garbled_field_is_left_out(client: Finch, sandbox: Sandbox, quota: str) -> None:
     sandbox.add_fault(RawFault(status=429, content_type="application/json", body=quota))
     error = failure(post, client)
     assert isinstance(error, QuotaExhausted)
@@ -188,28 +177,26 @@ UNREADABLE: list[Fault] = [
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("fault", UNREADABLE, ids=repr)
-def test_what_cannot_be_understood_settles_nothing(
-    client: Finch, sandbox: Sandbox, failure: Failure, call: Call, fault: Fault
-) -> None:
-    job_id = client.enqueue(CANARY).job_id
+def test_what_cannot_be_understood_settles_nothing(client: Finch, sandbox: Sandbox, call: Call, fault: Fault) -> None:
+    job_id = client.enqueue(TOKEN).job_id
     assert job_id is not None
     sandbox.add_fault(fault)
-    error = failure(call if call is not look else lambda client: client.job(CANARY, job_id), client)
+    error = failure(call if call is not look else lambda client: client.job(TOKEN, job_id), client)
     assert type(error) is (OutcomeUnknown if call is post else FinchUnavailable)
     assert len(sandbox.ledger()["requests"]) == 2
 
 
-def test_a_body_of_two_megabytes_is_not_read_to_its_end(client: Finch, sandbox: Sandbox, failure: Failure) -> None:
+def test_a_body_of_two_megabytes_is_not_read_to_its_end(client: Finch, sandbox: Sandbox) -> None:
     huge = RawFault(status=200, content_type="application/json", body='{"padding":"' + "x" * 2_000_000 + '"}')
     for call, error in ((post, OutcomeUnknown), (look, FinchUnavailable), (list_, FinchUnavailable)):
         sandbox.add_fault(huge)
         assert type(failure(call, client)) is error
-    assert client.enqueue(CANARY).job_id is not None
+    assert client.enqueue(TOKEN).job_id is not None
 
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(client: Finch, sandbox: Sandbox, failure: Failure, call: Call, status: int) -> None:
+def test_a_redirect_is_not_followed(client: Finch, sandbox: Sandbox, call: Call, status: int) -> None:
     sandbox.add_fault(RawFault(status=status, body="", headers={"Location": f"{sandbox.url}/introspect"}))
     error = failure(call, client)
     assert type(error) is (Refused if call is post else FinchUnavailable)
@@ -219,7 +206,7 @@ def test_a_redirect_is_not_followed(client: Finch, sandbox: Sandbox, failure: Fa
 
 @pytest.mark.parametrize("call", CALLS)
 def test_an_answer_that_does_not_come_in_time(
-    client: Finch, sandbox: Sandbox, failure: Failure, call: Call, monkeypatch: pytest.MonkeyPatch
+    client: Finch, sandbox: Sandbox, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soon = urllib3.Timeout(connect=1, read=0.2)
     monkeypatch.setattr(finch, "ENQUEUE_TIMEOUT", soon)
@@ -229,14 +216,14 @@ def test_an_answer_that_does_not_come_in_time(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_nobody_listens(failure: Failure, call: Call) -> None:
+def test_nobody_listens(call: Call) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert type(failure(call, Finch(f"http://127.0.0.1:{port}"))) is (NotSent if call is post else FinchUnavailable)
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_certificate_that_nobody_vouches_for(failure: Failure, call: Call, tmp_path: Path) -> None:
+def test_a_certificate_that_nobody_vouches_for(call: Call, tmp_path: Path) -> None:
     seen = []
 
     def listen(connection: socket.socket) -> None:
@@ -250,7 +237,7 @@ def test_a_certificate_that_nobody_vouches_for(failure: Failure, call: Call, tmp
 
 @pytest.mark.parametrize("call", CALLS)
 def test_tls_that_breaks_after_the_request_settles_nothing(
-    failure: Failure, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error of TLS too can come after Finch has read the request: it is no proof that nothing was sent."""
     pem = certificate(tmp_path)
@@ -281,12 +268,12 @@ def test_a_connection_dropped_between_calls_is_made_again() -> None:
     with serving(answer_once) as port:
         client = Finch(f"http://127.0.0.1:{port}")
         for _ in range(3):
-            assert client.enqueue(CANARY).job_id == JOB_ID
+            assert client.enqueue(TOKEN).job_id == JOB_ID
             assert dropped.acquire(timeout=5)
     assert len(seen) == 3
 
 
-def test_a_connection_that_ends_without_a_word_is_not_proof_that_nothing_was_sent(failure: Failure) -> None:
+def test_a_connection_that_ends_without_a_word_is_not_proof_that_nothing_was_sent() -> None:
     """The race of keep-alive: Finch closes as the next request goes out. Trying again could make a second job."""
     seen = []
 
@@ -302,7 +289,7 @@ def test_a_connection_that_ends_without_a_word_is_not_proof_that_nothing_was_sen
 @pytest.mark.parametrize(
     "said", [b"\x00\xff" * 50, b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n"]
 )
-def test_what_is_not_http(failure: Failure, call: Call, said: bytes) -> None:
+def test_what_is_not_http(call: Call, said: bytes) -> None:
     def speak(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(said)
@@ -313,10 +300,10 @@ def test_what_is_not_http(failure: Failure, call: Call, said: bytes) -> None:
 
 
 def test_what_finch_is_sent(client: Finch, sandbox: Sandbox) -> None:
-    job_id = client.enqueue(CANARY).job_id
+    job_id = client.enqueue(TOKEN).job_id
     assert job_id is not None
-    client.job(CANARY, job_id)
-    client.jobs(CANARY)
+    client.job(TOKEN, job_id)
+    client.jobs(TOKEN)
     posted, looked, listed = sandbox.ledger()["requests"]
     assert (posted["method"], posted["path"], posted["body"]) == ("POST", "/sandbox/jobs", '{"type":"data_sync_all"}')
     assert (looked["method"], looked["path"]) == ("GET", f"/jobs/automated/{job_id}")
@@ -327,8 +314,8 @@ def test_what_finch_is_sent(client: Finch, sandbox: Sandbox) -> None:
         assert sent["connection"] == "acme"
 
 
-def test_an_id_is_one_segment_of_the_path_whatever_is_in_it(client: Finch, sandbox: Sandbox, failure: Failure) -> None:
-    error = failure(lambda client: client.job(CANARY, "../../introspect?a=b#c"), client)
+def test_an_id_is_one_segment_of_the_path_whatever_is_in_it(client: Finch, sandbox: Sandbox) -> None:
+    error = failure(lambda client: client.job(TOKEN, "../../introspect?a=b#c"), client)
     assert isinstance(error, JobNotFound)
     (asked,) = sandbox.ledger()["requests"]
     assert (asked["path"], asked["query"]) == ("/jobs/automated/../../introspect?a=b#c", "")
@@ -339,9 +326,7 @@ def test_an_assisted_connection_has_no_job(client: Finch, sandbox: Sandbox) -> N
     assert (enqueued.job_id, enqueued.quota) == (None, Quota(2, 2))
 
 
-def test_an_assisted_answer_that_leaves_the_job_out_settles_nothing(
-    client: Finch, sandbox: Sandbox, failure: Failure
-) -> None:
+def test_an_assisted_answer_that_leaves_the_job_out_settles_nothing(client: Finch, sandbox: Sandbox) -> None:
     sandbox.patch(assisted_job="absent")
     error = failure(lambda client: client.enqueue(sandbox.tokens["initech-assisted"]), client)
     assert type(error) is OutcomeUnknown
@@ -350,28 +335,28 @@ def test_an_assisted_answer_that_leaves_the_job_out_settles_nothing(
 @pytest.mark.parametrize("status", [200, 201])
 def test_any_success_is_one(client: Finch, sandbox: Sandbox, status: int) -> None:
     sandbox.patch(created_status=status)
-    assert client.enqueue(CANARY).job_id is not None
+    assert client.enqueue(TOKEN).job_id is not None
 
 
 def test_the_202_of_a_running_job_is_that_job(client: Finch, sandbox: Sandbox) -> None:
     sandbox.patch(duplicate_while_running="same_job_202")
-    assert client.enqueue(CANARY).job_id == client.enqueue(CANARY).job_id
+    assert client.enqueue(TOKEN).job_id == client.enqueue(TOKEN).job_id
 
 
-def test_a_report_on_another_job_is_none_on_this_one(client: Finch, sandbox: Sandbox, failure: Failure) -> None:
-    job_id = client.enqueue(CANARY).job_id
+def test_a_report_on_another_job_is_none_on_this_one(client: Finch, sandbox: Sandbox) -> None:
+    job_id = client.enqueue(TOKEN).job_id
     assert job_id is not None
     sandbox.add_fault(RewriteFault(put={"job_id": JOB_ID}))
-    assert type(failure(lambda client: client.job(CANARY, job_id), client)) is FinchUnavailable
+    assert type(failure(lambda client: client.job(TOKEN, job_id), client)) is FinchUnavailable
 
 
 def test_words_and_fields_that_are_not_known_yet_are_taken(client: Finch, sandbox: Sandbox) -> None:
-    job_id = client.enqueue(CANARY).job_id
+    job_id = client.enqueue(TOKEN).job_id
     assert job_id is not None
     odd = RewriteFault(put={"status": "paused", "created_at": "yesterday", "new": {}}, drop=("scheduled_at", "type"))
     sandbox.add_fault(odd, times=2)
-    assert client.job(CANARY, job_id).status == "paused"
-    (listed,) = client.jobs(CANARY).reports
+    assert client.job(TOKEN, job_id).status == "paused"
+    (listed,) = client.jobs(TOKEN).reports
     assert (listed.status, listed.created_at) == ("paused", None)
 
 
@@ -379,8 +364,8 @@ def test_words_and_fields_that_are_not_known_yet_are_taken(client: Finch, sandbo
 def test_a_list_in_each_of_its_shapes(client: Finch, sandbox: Sandbox, setting: str) -> None:
     other = {"list_paging": "empty_key", "list_quotas": False, "empty_fields": "absent", "job_id_shape": "prefixed"}
     sandbox.patch(**{setting: other[setting]})
-    job_id = client.enqueue(CANARY).job_id
-    listing = client.jobs(CANARY)
+    job_id = client.enqueue(TOKEN).job_id
+    listing = client.jobs(TOKEN)
     assert [report.job_id for report in listing.reports] == [job_id]
     assert listing.quota == (Quota(None, None) if setting == "list_quotas" else Quota(2, 1))
 
@@ -388,6 +373,6 @@ def test_a_list_in_each_of_its_shapes(client: Finch, sandbox: Sandbox, setting: 
 def test_entries_of_a_list_that_cannot_be_read_are_left_out(client: Finch, sandbox: Sandbox) -> None:
     listed = '{"data":[7,null,{"job_id":"a/b","status":"pending"},{"job_id":"good","status":"pending"}],"meta":[]}'
     sandbox.add_fault(RawFault(status=200, content_type="application/json", body=listed))
-    listing = client.jobs(CANARY)
+    listing = client.jobs(TOKEN)
     assert [report.job_id for report in listing.reports] == ["good"]
     assert listing.quota == Quota(None, None)

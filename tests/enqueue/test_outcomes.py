@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from finch_sandbox.control import ConnectionChange
+from finch_sandbox.credentials import new_token
 from finch_sandbox.faults import ErrorFault, Fault, RawFault, ResetFault, RewriteFault, TruncatedFault
 from finch_sync.enqueue import NotYet
 from finch_sync.jobs import Tracking
@@ -187,7 +188,7 @@ def test_a_token_replaced_in_the_secret_is_used_after_a_401(world: World) -> Non
 
 
 def test_a_token_that_finch_refuses_and_nobody_replaced_needs_a_person(world: World) -> None:
-    world.put_secret({**world.sandbox.tokens, "acme": "not-a-token-of-finch"})
+    world.put_secret({**world.sandbox.tokens, "acme": new_token()})
 
     request = ended(world.enqueuer.enqueue(asked(world)))
 

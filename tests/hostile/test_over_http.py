@@ -1,4 +1,4 @@
-"""Hostile requests over HTTP to the running stack, and a search for secrets in all that it wrote down meanwhile."""
+"""Hostile requests over HTTP to the running stack. What it wrote down meanwhile is searched at its end."""
 
 import http.client
 import json
@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from local_aws.stack import Stack
+from tests import canaries
 from tests.hostile.requests import Attacker
 from tests.stack import Place
 
@@ -30,19 +31,6 @@ def sent(base_url: str, method: str, path: str, headers: dict[str, str], body: b
     return answer.status, told
 
 
-def written_down(stack: Stack) -> str:
-    """Logs, records and executions, with their input, output and history."""
-    table = stack.session.client("dynamodb", endpoint_url=stack.aws_endpoint_url)
-    states = stack.session.client("stepfunctions", endpoint_url=stack.aws_endpoint_url)
-    words = stack.function_log()
-    words += [repr(page["Items"]) for page in table.get_paginator("scan").paginate(TableName=stack.table_name)]
-    for page in states.get_paginator("list_executions").paginate(stateMachineArn=stack.state_machine_arn):
-        for execution in page["executions"]:
-            words.append(repr(states.describe_execution(executionArn=execution["executionArn"])))
-            words.append(repr(states.get_execution_history(executionArn=execution["executionArn"])["events"]))
-    return "\n".join(words)
-
-
 def test_no_request_breaks_the_stack_or_gets_at_anything(stack: Stack, new_place: Callable[[], Place]) -> None:
     place, other = new_place(), new_place()
     order = json.dumps({"type": "data_sync_all"}).encode()
@@ -50,7 +38,6 @@ def test_no_request_breaks_the_stack_or_gets_at_anything(stack: Stack, new_place
     _, told = sent(stack.api_url, "POST", "/sandbox/jobs", bearer, order)
     [theirs] = other.jobs_made()
     assert theirs in told
-    secrets = [*stack.connections.values(), *stack.finch_tokens.values()]
     attacker = Attacker(4, place.caller_token, theirs)
 
     def attack(event: dict[str, object]) -> tuple[str, int, str]:
@@ -74,11 +61,8 @@ def test_no_request_breaks_the_stack_or_gets_at_anything(stack: Stack, new_place
     for asked, status, told in answers:
         assert status < 500, (asked, told)
         assert theirs not in told, asked
-        assert not any(secret in told for secret in secrets), asked
+        canaries.search(f"answer to {asked}", told)
     assert {200, 400, 401, 404, 405} <= set(Counter(status for _, status, _ in answers))
-    found = written_down(stack)
-    assert theirs in found
-    assert [secret for secret in secrets if secret in found] == []
     assert other.jobs_made() == [theirs]
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from finch_sandbox.credentials import MARK
 from finch_sandbox.webhooks import signed_headers
 from finch_sync.webhook_inbox import PATH
 from tests.unit.callers import Answered, answered, proxy_event
 from tests.world import World
 
-SECRET = "d2hhdCBmaW5jaCBzaWducyB3aXRoLi4="
-OTHER_SECRET = "d2hhdCBzb21lYm9keSBlbHNlIGhhcy4="
+SECRET = MARK + "d2hhdCBmaW5jaCBzaWducyB3aXRoLi4="
+OTHER_SECRET = MARK + "d2hhdCBzb21lYm9keSBlbHNlIGhhcy4="
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ from finch_sync.jobs import Job
 from finch_sync.pause import Pause
 from finch_sync.services import Services
 from finch_sync.settings import Settings
+from tests import canaries
+from tests.searching import search_requests
 from tests.world import PROJECT, Clock, secret_string, table_arguments, template
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def definition() -> str:
 @cache
 def _session() -> boto3.Session:
     """One for all tests: reading botocore's service models again would take longer than most of them."""
-    return boto3.Session("none", "none", region_name=REGION)
+    return search_requests(boto3.Session("none", "none", region_name=REGION))
 
 
 _table_arguments = cache(table_arguments)
@@ -263,7 +265,9 @@ class Workflow:
         with self._ending:
             assert self._ending.wait_for(lambda: name in self._ended, _ENDS_WITHIN), f"{name} does not end"
         described = self._executions.describe_execution(executionArn=arn)
-        history = self._executions.get_execution_history(executionArn=arn)["events"]
+        pages = self._executions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        history = [event for page in pages for event in page["events"]]
+        canaries.search("execution and its history", described, *history)
         return Execution(name, described["status"], described["input"], history)
 
     def record(self, job_id: str, *, connection: str = "acme") -> Job:
@@ -361,9 +365,10 @@ class Workflow:
             self._ending.notify_all()
 
     def end_all(self) -> None:
-        """Leave no execution running."""
-        for name in set(self.names()) - self._ended:
-            self.stop(name)
+        """Leave no execution running, and none unread."""
+        for name in self.names():
+            if name not in self._ended:
+                self.stop(name)
             self.ended(name)
 
 
@@ -401,3 +406,6 @@ def running_workflow(sandbox: Sandbox, clock: Clock) -> Iterator[Workflow]:
                 yield workflow
             finally:
                 workflow.end_all()
+                canaries.search("record", workflow.everything_stored())
+                canaries.search("event on the bus", workflow.announced)
+                canaries.search("what Finch saw", sandbox.ledger())

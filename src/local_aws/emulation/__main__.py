@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from ministack import app
 
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("--python", required=True, help="interpreter that runs the functions")
     parser.add_argument("--client", required=True, help="folder with awslambdaric for that interpreter")
     parser.add_argument("--environments", required=True, type=int, help="functions that may run at once")
+    parser.add_argument("--answers", required=True, type=Path, help="file for what the functions answer")
     arguments = parser.parse_args()
     sys.argv[1:] = []  # ministack reads them too
     lambda_runtime.install(
@@ -25,6 +27,7 @@ def main() -> None:
         arguments.client,
         arguments.environments,
         endpoint_url=f"http://{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}",
+        answers=arguments.answers,
     )
     app.main()
 

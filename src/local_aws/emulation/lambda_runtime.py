@@ -4,6 +4,7 @@ ministack's worker for Python reports every exception as `Runtime.HandlerError`,
 ever match. Its worker for custom runtimes speaks the Lambda Runtime API, which is all that AWS's client needs.
 """
 
+import json
 import os
 import shlex
 import threading
@@ -22,7 +23,7 @@ _FROM_MINISTACK = ("AWS_LAMBDA_", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCES
 _INIT_SECONDS = 30.0
 
 
-def install(python: str, client: str, environments: int, endpoint_url: str) -> None:
+def install(python: str, client: str, environments: int, endpoint_url: str, answers: Path) -> None:
     """Route functions with a Python runtime through awslambdaric.
 
     Args:
@@ -30,8 +31,9 @@ def install(python: str, client: str, environments: int, endpoint_url: str) -> N
         client: the folder that holds awslambdaric for that interpreter.
         environments: how many may run at once; ministack would start one process for each concurrent invocation.
         endpoint_url: the AWS endpoint of a function whose environment names none.
+        answers: the file for what they return or fail with, a line of JSON each.
     """
-    slots = threading.BoundedSemaphore(environments)
+    slots, writing = threading.BoundedSemaphore(environments), threading.Lock()
     # Several cold starts at once on a laptop's cores take longer than the ten seconds AWS allows one.
     constant(lambda_runtime, "_PROVIDED_INIT_TIMEOUT", _INIT_SECONDS)
 
@@ -44,7 +46,10 @@ def install(python: str, client: str, environments: int, endpoint_url: str) -> N
         if not _is_python(func["config"]):
             return original(func, event, request_id)
         with slots:
-            return lambda_svc._execute_function_provided_warm(func, event, request_id)
+            answer = lambda_svc._execute_function_provided_warm(func, event, request_id)
+        with writing, answers.open("a") as file:
+            file.write(json.dumps(answer["body"]) + "\n")
+        return answer
 
     @replaces(lambda_svc, "_provided_runtime_code_dir")
     def code_folder(original: Function, code_zip: bytes) -> Any:
