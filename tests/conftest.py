@@ -74,6 +74,8 @@ def stack() -> Iterator[Stack]:
     """The deployed stack. Who uses it is in the group `stack`, which keeps it in one worker of pytest-xdist."""
     schedule = {"ScheduleExpression": "cron(* * * * ? *)", "ScheduledConnections": SCHEDULED}
     with searched_stack(SANDBOX, parameters=schedule) as running:
+        # It fires at the next full minute, while other tests run.
+        running.session.client("events", endpoint_url=running.aws_endpoint_url).enable_rule(Name=running.rule_name)
         yield running
 
 
