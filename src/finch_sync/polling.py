@@ -17,6 +17,7 @@ prior always stays, so that a provider that takes ten times as long today is loo
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 PRICE = 6.0
 """Seconds of delay that a look is worth, in a job that runs long."""
@@ -108,7 +109,7 @@ def wait_seconds(
 _ROOT2 = math.sqrt(2)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Class:
     """Lognormal durations: ``weight`` of all jobs, ln(seconds) with this centre and spread."""
 
@@ -118,19 +119,14 @@ class _Class:
     mean: float
 
 
-def _survival(classes: list[_Class], seconds: float) -> float:
-    """The part of all jobs that takes longer."""
-    logarithm = math.log(seconds)
-    return sum(c.weight * math.erfc((logarithm - c.centre) / (_ROOT2 * c.spread)) for c in classes) / 2
-
-
-def _lived(classes: list[_Class], seconds: float) -> float:
-    """The integral of the survival up to here: what jobs have run by then, on average. The hot spot of a look."""
-    logarithm, lived = math.log(seconds), 0.0
+def _outlasting(classes: tuple[_Class, ...], seconds: float) -> tuple[float, float]:
+    """The part of all jobs that takes longer than this, and the integral of that part up to here."""
+    logarithm, longer, ended = math.log(seconds), 0.0, 0.0
     for c in classes:
-        z = (logarithm - c.centre) / c.spread
-        lived += c.weight * (seconds * math.erfc(z / _ROOT2) + c.mean * math.erfc((c.spread - z) / _ROOT2))
-    return lived / 2
+        z = (logarithm - c.centre) / (_ROOT2 * c.spread)
+        longer += c.weight * math.erfc(z)
+        ended += c.weight * c.mean * math.erfc(c.spread / _ROOT2 - z)
+    return longer / 2, (longer * seconds + ended) / 2
 
 
 def _lognormal(weight: float, centre: float, spread: float) -> _Class:
@@ -152,10 +148,11 @@ WITHIN = ((0.2, 0.1), (0.5, 0.35), (0.3, 0.9))
 """How much of a class's variance lies within one connection: (probability, share)."""
 
 
-def _expected(known: Durations) -> list[_Class]:
-    """The durations to expect of a connection's next job."""
+@lru_cache
+def _expected(known: Durations) -> tuple[_Class, ...]:
+    """The durations to expect of a connection's next job. Kept, for all looks at a job ask the same."""
     if not known.usable:
-        return list(PRIOR)
+        return PRIOR
     jobs = min(known.count, MEMORY)
     evidence, learned = [], []
     for kind in PRIOR:
@@ -175,27 +172,34 @@ def _expected(known: Durations) -> list[_Class]:
     best = max(evidence)
     odds = [math.exp(value - best) for value in evidence]
     scale = (1 - SURPRISE) / sum(odds)
-    return [_lognormal(scale * odd, *shape) for odd, shape in zip(odds, learned, strict=True) if odd > 0.02] + [
-        _lognormal(SURPRISE * kind.weight, kind.centre, kind.spread) for kind in PRIOR
-    ]
+    likely = [_lognormal(scale * odd, *shape) for odd, shape in zip(odds, learned, strict=True) if odd > 0.02]
+    return (*likely, *(_lognormal(SURPRISE * kind.weight, kind.centre, kind.spread) for kind in PRIOR))
 
 
-def _worthwhile_wait(elapsed: float, classes: list[_Class], untold: float) -> float:
+def _worthwhile_wait(elapsed: float, classes: tuple[_Class, ...], untold: float) -> float:
     """The wait, between floor and cap, whose expected delay has reached the price of a look."""
-    alive, lived = (_survival(classes, elapsed), _lived(classes, elapsed)) if elapsed else (1.0, 0.0)
+    alive, lived = _outlasting(classes, elapsed) if elapsed else (1.0, 0.0)
     if alive < 1e-12:
         return CAP
-
-    def is_worth_a_look(wait: float) -> bool:
+    low, high = FLOOR / 1.02, CAP * 1.02
+    wait = _within_bounds(4 * math.sqrt(elapsed + 100))  # near enough to begin with
+    # Newton's method on logarithms, in which delay over price is close to a straight line. Where jobs are very much
+    # alike the line has a bend: a step that strays, and each after the fifth, halves the range instead.
+    for step in range(13):
         then = elapsed + wait
-        delay = wait - (_lived(classes, then) - lived) / alive
-        return untold * delay >= PRICE * then / (then + PATIENCE)
+        alive_then, lived_then = _outlasting(classes, then)
+        delay = max(wait - (lived_then - lived) / alive, 1e-9)
+        price = PRICE * then / (then + PATIENCE) / untold
+        low, high = (low, wait) if delay >= price else (wait, high)
+        slope = wait * (1 - alive_then / alive) / delay - wait * PATIENCE / (then * (then + PATIENCE))
+        better = _within_bounds(wait * (price / delay) ** (1 / max(slope, 0.5)))
+        if step >= 5 or not low < better < high:
+            better = math.sqrt(low * high)
+        if abs(better - wait) < 0.02 * wait:
+            break
+        wait = better
+    return _within_bounds(better)
 
-    low, high = FLOOR, CAP
-    if is_worth_a_look(low):
-        return low
-    # Halving the range of logarithms eight times leaves 2 %: less than the jitter.
-    for _ in range(8):
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if is_worth_a_look(middle) else (middle, high)
-    return high
+
+def _within_bounds(wait: float) -> float:
+    return min(max(wait, FLOOR), CAP)
