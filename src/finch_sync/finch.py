@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import urllib3
 from aws_lambda_powertools import Logger
@@ -32,6 +32,12 @@ API_VERSION = "2020-09-17"
 ENQUEUE_TIMEOUT = urllib3.Timeout(connect=2.0, read=10.0)
 LOOK_TIMEOUT = urllib3.Timeout(connect=2.0, read=6.0)
 """A POST and a look after it fit, with two tries to connect each, into the 29 s that API Gateway waits."""
+
+# One more try where no connection was made, and never where one was: a second POST is a second job.
+# Left to itself, urllib3 would take a Retry-After as leave to try again, and keep the answer from us.
+_TRIES = urllib3.Retry(
+    connect=1, read=0, redirect=0, status=0, other=0, backoff_factor=0.2, respect_retry_after_header=False
+)
 
 MAX_ANSWER_BYTES = 1_000_000
 
@@ -168,8 +174,9 @@ class Finch:
     """Finch's API at one base URL. Safe to share between threads."""
 
     def __init__(self, base_url: str, tls: ssl.SSLContext | None = None) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._http = urllib3.PoolManager(maxsize=16, ssl_context=tls or ssl.create_default_context())
+        pools = urllib3.PoolManager(maxsize=16, ssl_context=tls or ssl.create_default_context())
+        self._pool = pools.connection_from_url(base_url)
+        self._base_path = urlsplit(base_url).path.rstrip("/")
 
     @_counting_errors
     def enqueue(self, token: str) -> Enqueued:
@@ -250,24 +257,14 @@ class Finch:
         }
         began = time.monotonic()
         try:
-            response = self._http.request(
+            response = self._pool.urlopen(
                 method,
-                self._base_url + path,
+                self._base_path + path,
                 headers=headers,
                 body=None if body is None else json.dumps(body, separators=(",", ":")),
                 timeout=timeout,
                 redirect=False,
-                # One more try where no connection was made, and never where one was: a second POST is a second job.
-                # Left to itself, urllib3 would take a Retry-After as leave to try again, and keep the answer from us.
-                retries=urllib3.Retry(
-                    connect=1,
-                    read=0,
-                    redirect=0,
-                    status=0,
-                    other=0,
-                    backoff_factor=0.2,
-                    respect_retry_after_header=False,
-                ),
+                retries=_TRIES,
                 preload_content=False,
             )
             try:
@@ -278,14 +275,12 @@ class Finch:
         except MaxRetryError as error:
             raise (error.reason if isinstance(error.reason, HTTPError) else error) from None
         milliseconds = round((time.monotonic() - began) * 1000)
-        record(Metric.FINCH_LATENCY, milliseconds, Call=method)
         answered = _Response(response.status, content if whole else b"", response.headers)
-        logger.info(
-            "finch answered",
-            call=f"{method} {path}",
-            status=answered.status,
-            finch_request_id=answered.request_id,
-            milliseconds=milliseconds,
+        record(
+            Metric.FINCH_LATENCY,
+            milliseconds,
+            {"path": path, "status": answered.status, "finch_request_id": answered.request_id},
+            Call=method,
         )
         return answered
 
