@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from finch_sync.clock import Moment
 
@@ -30,18 +30,15 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
-
-
-def _moment_or_none(value: object) -> object:
+def _readable_or_none(value: object, validate: ValidatorFunctionWrapHandler) -> object:
     # A garbled time is worth less than the job that carries it.
     try:
-        return _MOMENT.validate_python(value)
+        return validate(value)
     except ValidationError:
         return None
 
 
-ReportedMoment = Annotated[Moment | None, BeforeValidator(_moment_or_none)]
+ReportedMoment = Annotated[Moment | None, WrapValidator(_readable_or_none)]
 
 
 class Params(BaseModel):
@@ -52,14 +49,7 @@ class Params(BaseModel):
     individual_id: str
 
 
-def _params_or_none(value: object) -> object:
-    try:
-        return Params.model_validate(value)
-    except ValidationError:
-        return None
-
-
-ReportedParams = Annotated[Params | None, BeforeValidator(_params_or_none)]
+ReportedParams = Annotated[Params | None, WrapValidator(_readable_or_none)]
 
 
 class Report(BaseModel):

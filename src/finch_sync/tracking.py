@@ -96,7 +96,7 @@ class Tracker:
             return self._wait(state.model_copy(update={"not_found": state.not_found + 1}))
         except (Refused, UnknownConnection) as error:
             return self._stop(state, Tracking.LOST, str(error))
-        return self._weigh(state.model_copy(update={"polls": state.polls + 1, "not_found": 0}), report)
+        return self._weigh(state, report)
 
     def execution_died(self, connection: str, job_id: str, execution_name: str) -> None:
         """Close or restart the tracking of a job whose execution was stopped from outside, failed or timed out."""
@@ -136,15 +136,16 @@ class Tracker:
     def _look(self, state: TrackingState) -> Report:
         return with_newest_token(self.connections, state.connection, lambda token: self.finch.job(token, state.job_id))
 
-    def _weigh(self, state: TrackingState, report: Report) -> Decision:
+    def _weigh(self, before: TrackingState, report: Report) -> Decision:
+        state = before.model_copy(update={"polls": before.polls + 1, "not_found": 0, "status": report.status})
         if report.ended:
             return self._end(state, Tracking.DONE, None, report)
         if report.status not in KNOWN_STATUSES:
             record(Metric.UNKNOWN_STATUSES)
             logger.warning("unknown status, waiting on", status=report.status, job_id=state.job_id)
-        if report.status != state.status:
+        if report.status != before.status:
             self.store.report(state.connection, report, polls=state.polls)
-        return self._wait(state.model_copy(update={"status": report.status}))
+        return self._wait(state)
 
     def _wait(self, state: TrackingState, *, hint: float | None = None) -> Decision:
         now = self.now()
@@ -192,7 +193,7 @@ class Tracker:
         )
 
     def _decision(self, state: TrackingState, following: str, **changes: Any) -> Decision:
-        return Decision.model_validate(state.model_dump() | changes | {"next": following})
+        return Decision.model_validate(vars(state) | changes | {"next": following})
 
     def _revive_or_close(self, job: Job) -> None:
         now = self.now()
