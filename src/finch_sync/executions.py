@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-def first_input(
-    job: Job, known: Durations, expected: Durations = UNKNOWN, *, at_once: bool = False
-) -> dict[str, Any]:
+def first_input(job: Job, known: Durations, expected: Durations = UNKNOWN, *, at_once: bool = False) -> dict[str, Any]:
     """What a job's execution starts with, and what is known of its connection: no look has to read that again."""
     remaining = (job.deadline - job.accepted_at).total_seconds()
     wait = 1 if at_once else polling.wait_seconds(0.0, remaining, known.or_else(expected))

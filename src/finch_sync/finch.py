@@ -16,15 +16,12 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
 
 import urllib3
-from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, SSLError
 
 from finch_sync.clock import Moment
 from finch_sync.jobs import DATA_SYNC_ALL, Report, is_job_id
 from finch_sync.metrics import Metric, record
-
-logger = Logger(child=True)
 
 API_VERSION = "2020-09-17"
 """Finch-API-Version, required on every call (Finch developer guide, "Versioning")."""
@@ -279,7 +276,12 @@ class Finch:
         record(
             Metric.FINCH_LATENCY,
             milliseconds,
-            {"path": path, "status": answered.status, "finch_request_id": answered.request_id},
+            {
+                "message": "finch answered",
+                "path": path,
+                "status": answered.status,
+                "finch_request_id": answered.request_id,
+            },
             Call=method,
         )
         return answered

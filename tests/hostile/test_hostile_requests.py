@@ -30,7 +30,7 @@ def test_no_request_breaks_anything_or_gets_at_anything(
         assert theirs not in answer.text, described
         assert "\n" not in repr(list(answer.headers.values())), described
     assert {200, 400, 401, 404, 405, 413} <= set(seen)
-    assert "finch answered" in caplog.messages, "there is a log, which is searched"
+    assert "job accepted" in caplog.messages, "there is a log, which is searched"
     assert world.jobs_made("globex") == [theirs]
 
 
