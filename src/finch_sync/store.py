@@ -484,7 +484,8 @@ class Store:
                 "TableName": self._table,
                 "Key": _state_key(seen.connection),
                 "UpdateExpression": sets + "REMOVE unresolved",
-                "ConditionExpression": "unresolved = :key",
+                # A lock that somebody deleted by hand keeps no job off the record.
+                "ConditionExpression": "unresolved = :key OR attribute_not_exists(unresolved)",
                 "ExpressionAttributeValues": _packed(
                     {":key": seen.key} | {f":{n}": value for n, value in told.items()}
                 ),

@@ -315,6 +315,19 @@ def test_a_holder_deleted_by_hand_does_not_block_its_connection(world: World) ->
     assert ended(world.enqueuer.enqueue(asked(world, "key:2"))).state is State.ACCEPTED
 
 
+def test_a_lock_deleted_by_hand_keeps_no_accepted_job_off_the_record(world: World) -> None:
+    sent = asked(world).sending(world.clock())
+    world.store.send(sent)
+    world.aws.dynamodb.delete_item(TableName=world.table, Key={"pk": {"S": "connection#acme"}, "sk": {"S": "state"}})
+
+    world.clock.advance(seconds=LEASE.total_seconds() + 1)
+    request = ended(world.enqueuer.enqueue(asked(world)))
+
+    [job_id] = world.jobs_made()
+    assert request.job_id == job_id
+    assert world.store.job("acme", job_id) is not None
+
+
 def test_an_ended_job_of_an_earlier_request_is_not_adopted(world: World) -> None:
     world.sandbox.patch(pending_seconds=0, in_progress_seconds=1)
     first = ended(world.enqueuer.enqueue(asked(world, "key:1")))
