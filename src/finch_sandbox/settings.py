@@ -122,7 +122,7 @@ class Settings(BaseModel):
         default=404, description="HTTP status for a job that belongs to another connection."
     )
     version_header: Literal["ignored", "required_where_documented", "required_everywhere"] = Field(
-        default="ignored",
+        default="required_where_documented",
         description="Whether a missing or malformed Finch-API-Version is an error. It is documented as required for "
         "/jobs/* and /introspect; what happens without it is not.",
     )
@@ -148,7 +148,9 @@ class Settings(BaseModel):
     list_quotas: bool = Field(default=True, description="Whether meta.quotas is there for a sandbox token.")
 
     empty_fields: Literal["null", "absent"] = Field(
-        default="null", description="Whether a field without a value is null or left out; published examples do both."
+        default="absent",
+        description="Whether a field without a value is null or left out. The published example of a pending job "
+        "leaves them out, and null is not in its OpenAPI 3.1 schema; that scheduled_at is null, its prose says.",
     )
     started_at: Literal["in_progress", "created"] = Field(
         default="in_progress",

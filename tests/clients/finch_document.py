@@ -1,7 +1,6 @@
 """The endpoints of Finch that the local sandbox has, as an OpenAPI document.
 
-From Finch's API reference and error catalogue. OpenAPI 3.1 has no ``nullable``, so it is of a Finch that leaves out
-what has no value (the sandbox's setting ``empty_fields``).
+From Finch's API reference and error catalogue. OpenAPI 3.1 has no ``nullable``: what has no value is left out.
 """
 
 from typing import Any

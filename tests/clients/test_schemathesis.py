@@ -41,6 +41,5 @@ def test_the_stack_is_as_its_document_says(place: Place, tmp_path: Path) -> None
 
 
 def test_the_local_finch_is_as_finchs_reference_says(tmp_path: Path) -> None:
-    as_documented = {"empty_fields": "absent", "version_header": "required_where_documented"}
-    with running_sandbox(Settings.model_validate(FAST | as_documented)) as sandbox:
+    with running_sandbox(Settings.model_validate(FAST)) as sandbox:
         run(written(tmp_path, finch_document()), sandbox.url, sandbox.tokens["acme"], examples=8)

@@ -362,7 +362,7 @@ def test_words_and_fields_that_are_not_known_yet_are_taken(client: Finch, sandbo
 
 @pytest.mark.parametrize("setting", ["list_paging", "list_quotas", "empty_fields", "job_id_shape"])
 def test_a_list_in_each_of_its_shapes(client: Finch, sandbox: Sandbox, setting: str) -> None:
-    other = {"list_paging": "empty_key", "list_quotas": False, "empty_fields": "absent", "job_id_shape": "prefixed"}
+    other = {"list_paging": "empty_key", "list_quotas": False, "empty_fields": "null", "job_id_shape": "prefixed"}
     sandbox.patch(**{setting: other[setting]})
     job_id = client.enqueue(TOKEN).job_id
     listing = client.jobs(TOKEN)

@@ -8,6 +8,7 @@ import pytest
 
 from finch_sandbox.server import Sandbox, running_sandbox
 from finch_sandbox.settings import Settings
+from tests import canaries
 from tests.live.upstream import Upstream
 
 LIVE = bool(os.environ.get("LIVE"))
@@ -101,7 +102,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def upstream(request: pytest.FixtureRequest) -> Upstream:
     if request.param is None:
-        return Upstream.from_environment()
+        real = Upstream.from_environment()
+        for token in filter(None, (real.token, real.other_token, real.assisted_token)):
+            canaries.plant(token)
+        return real
     name, value = request.param
     local: Upstream = request.getfixturevalue("local")
     request.getfixturevalue("live_sandbox").patch(**{name: value})

@@ -25,7 +25,7 @@ class Clock:
 
 
 class Client:
-    """Sends one request at a time as a connection, with no retries and nothing added."""
+    """Sends one request at a time as a connection, with no retries and nothing added but the API's version."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -40,11 +40,13 @@ class Client:
         connection: str | None = "acme",
         token: str | None = None,
         headers: dict[str, str] | None = None,
+        version: str | None = "2020-09-17",
     ) -> urllib3.BaseHTTPResponse:
         token = token or (self.sandbox.tokens[connection] if connection else None)
-        authorization = {"Authorization": f"Bearer {token}"} if token else {}
+        own = {"Authorization": token and f"Bearer {token}", "Finch-API-Version": version}
+        given = {name: value for name, value in own.items() if value}
         url = self.sandbox.url + path
-        return self.pool.request(method, url, json=body, headers={**authorization, **(headers or {})})
+        return self.pool.request(method, url, json=body, headers=given | (headers or {}))
 
     def enqueue(self, connection: str = "acme") -> urllib3.BaseHTTPResponse:
         return self.call("POST", "/sandbox/jobs", {"type": "data_sync_all"}, connection=connection)

@@ -42,7 +42,8 @@ def command(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
 
 
 def call(record: dict[str, Any], method: str, path: str, connection: str = "acme", body: object = None) -> Any:
-    headers = {"Authorization": f"Bearer {record['connections'][connection]['token']}"}
+    token = record["connections"][connection]["token"]
+    headers = {"Authorization": f"Bearer {token}", "Finch-API-Version": "2020-09-17"}
     with urllib3.PoolManager(retries=False, timeout=5) as pool:
         return pool.request(method, record["url"] + path, json=body, headers=headers).json()
 
