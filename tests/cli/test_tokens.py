@@ -12,10 +12,12 @@ from uuid import uuid4
 
 import pytest
 
+from finch_sandbox.credentials import MARK, new_token
 from finch_sync.connections import Connections
+from tests import canaries
 from tests.world import Aws
 
-ENTRY = {"finch_token": "finch-of-acme", "callers": [{"sha256": "ab" * 32}], "note": "kept"}
+ENTRY = {"finch_token": f"{MARK}-finch-of-acme", "callers": [{"sha256": "ab" * 32}], "note": "kept"}
 
 
 class Operator:
@@ -45,6 +47,8 @@ class Operator:
         made = self.run("make", *arguments, finch_token=finch_token)
         assert made.returncode == 0, made.stderr
         [token] = made.stdout.splitlines()
+        canaries.plant(token)  # shown this once, and nowhere from now on
+        canaries.search("words beside a new token", made.stderr)
         return token
 
     def content(self) -> dict[str, Any]:
@@ -79,18 +83,20 @@ def test_a_new_token_opens_its_connection_beside_the_old_ones(operator: Operator
 
 
 def test_a_new_connection_takes_its_finch_token_from_the_environment(operator: Operator) -> None:
-    token = operator.make("--connection", "globex", finch_token="finch-of-globex")
+    finch_token = new_token()
+    token = operator.make("--connection", "globex", finch_token=finch_token)
 
     assert operator.opened_by(token) == "globex"
-    assert operator.content()["connections"]["globex"]["finch_token"] == "finch-of-globex"
+    assert operator.content()["connections"]["globex"]["finch_token"] == finch_token
     assert operator.content()["connections"]["acme"] == ENTRY
 
 
 def test_a_finch_token_is_replaced_on_request_only(operator: Operator) -> None:
-    operator.make("--connection", "acme", finch_token="another")
-    assert operator.content()["connections"]["acme"]["finch_token"] == "finch-of-acme"
-    operator.make("--connection", "acme", "--replace-finch-token", finch_token="another")
-    assert operator.content()["connections"]["acme"]["finch_token"] == "another"
+    another = new_token()
+    operator.make("--connection", "acme", finch_token=another)
+    assert operator.content()["connections"]["acme"]["finch_token"] == ENTRY["finch_token"]
+    operator.make("--connection", "acme", "--replace-finch-token", finch_token=another)
+    assert operator.content()["connections"]["acme"]["finch_token"] == another
 
 
 def test_a_new_connection_without_a_finch_token_is_refused(operator: Operator) -> None:
@@ -118,7 +124,7 @@ def test_an_expiry_that_means_nothing_is_refused(operator: Operator, expiry: str
 
 @pytest.mark.parametrize("name", ["", "no spaces", "../up", "x" * 65])
 def test_a_name_that_the_function_would_refuse_is_refused(operator: Operator, name: str) -> None:
-    refused = operator.run("make", "--connection", name, finch_token="finch")
+    refused = operator.run("make", "--connection", name, finch_token=new_token())
     assert refused.returncode == 1
     assert refused.stderr.startswith("finch-sync: connection ")
     assert list(operator.content()["connections"]) == ["acme"]
@@ -162,6 +168,6 @@ def test_without_a_connection_it_says_what_to_add_and_touches_nothing(operator: 
 
 def test_a_secret_of_another_form_is_left_alone(operator: Operator) -> None:
     operator.aws.secretsmanager.put_secret_value(SecretId=operator.secret_id, SecretString='["not", "ours"]')
-    refused = operator.run("make", "--connection", "acme", finch_token="finch")
+    refused = operator.run("make", "--connection", "acme", finch_token=new_token())
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "Traceback" not in refused.stderr

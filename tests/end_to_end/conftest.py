@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import canaries
 from tests.end_to_end.deployed import Deployed, named_by_environment
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 def deployed(request: pytest.FixtureRequest) -> Deployed:
     named = named_by_environment()
     if named is not None:
+        canaries.plant(named.token)
         return named
     new_place: Callable[[], Place] = request.getfixturevalue("new_place")
     place = new_place()
