@@ -1,6 +1,7 @@
 """The benchmarks: `python -m benchmarks` runs all that have rows."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cold, package, warm
+from benchmarks import cold, following, memory, package, warm
 from benchmarks import frontier as picture
 from benchmarks import polling as polling_rows
 from benchmarks import scale as simulation
@@ -19,9 +20,13 @@ console = Console()
 
 Json = Annotated[Path, typer.Option("--json", help="Where to write the rows as JSON.")]
 OUTCOME = Path(".local/bench.json")
-COUNTED: tuple[Callable[[], Iterable[Row]], ...] = (package.rows, cold.counted_rows)
+Source = Callable[[], Iterable[Row]]
+COUNTED: tuple[Source, ...] = (
+    package.rows, cold.enqueue_rows, cold.poll_rows, warm.enqueue_rows, warm.poll_rows, memory.rows, following.rows,
+    polling_rows.rows, simulation.rows,
+)  # fmt: skip
 """What does not depend on the machine's load: CI holds these."""
-EVERYTHING = (*COUNTED, cold.rows, warm.rows, polling_rows.rows, simulation.rows)
+UNCOUNTED: tuple[Source, ...] = (cold.rows_with_all_roots,)
 
 
 @app.callback(invoke_without_command=True)
@@ -33,7 +38,10 @@ def everything(
 ) -> None:
     """Run every benchmark."""
     if context.invoked_subcommand is None:
-        _report([row for rows in (COUNTED if counted else EVERYTHING) for row in rows()], json)
+        sources = COUNTED if counted else COUNTED + UNCOUNTED
+        with ProcessPoolExecutor() as processes:
+            rows = [row for of_source in processes.map(_taken, sources) for row in of_source]
+        _report(rows, json)
 
 
 @app.command()
@@ -71,6 +79,10 @@ def scale(json: Json = Path(".local/scale.json")) -> None:
     console.print(table)
     console.print("What each size changes:", *simulation.what_changes(loads), sep="\n- ", highlight=False)
     _report(simulation.rows(), json)
+
+
+def _taken(source: Source) -> list[Row]:
+    return list(source())
 
 
 def _report(rows: list[Row], path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is benched: the function as `sam build` makes it, and as one makes it who thinks of none of this."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from benchmarks.endpoints import Call, Services
 from benchmarks.processes import Measured, run
 from bundling import wheels
 from local_aws import sam
-from local_aws.environments import LOCAL, PROJECT, runtime_interface_client
+from local_aws.environments import LOCAL, PROJECT, exclusive, runtime_interface_client
 from local_aws.interpreter import function_interpreter
 
 _FLOORS = Path(__file__).parent / "floors"
@@ -22,20 +23,19 @@ _NAIVE = '''\
 
 import importlib
 import pkgutil
-
-import boto3
+from functools import cached_property
 
 import finch_sync
 from finch_sync import app
+from finch_sync.aws import Aws
+from finch_sync.services import Services
 
+Aws.client = Aws._make
 for module in pkgutil.iter_modules(finch_sync.__path__):
     importlib.import_module(f"finch_sync.{module.name}")
-services = app.services()
-for name in vars(type(services)):
-    if name in {"store", "executions", "connections", "enqueuer", "tracker", "http_api"}:
-        getattr(services, name)
-for service in ("dynamodb", "stepfunctions", "secretsmanager"):
-    boto3.Session().client(service)
+for name, part in vars(Services).items():
+    if isinstance(part, cached_property):
+        getattr(app.services(), name)
 handler = app.handler
 '''
 
@@ -82,11 +82,18 @@ def ours() -> Build:
 @cache
 def naive() -> Build:
     """The same code and requirements, as plain `sam build` packs them, with everything imported and made at once."""
+    requirements, source = PROJECT / "src" / "requirements.txt", PROJECT / "src" / "finch_sync"
+    of = (requirements.read_bytes(), _NAIVE.encode(), *(file.read_bytes() for file in sorted(source.glob("*.py"))))
     folder = LOCAL / "bench" / "naive"
-    shutil.rmtree(folder, ignore_errors=True)
-    wheels.install(PROJECT / "src" / "requirements.txt", folder, function_interpreter().version)
-    wheels.copy_source(PROJECT / "src" / "finch_sync", folder / "finch_sync")
-    (folder / "naive.py").write_text(_NAIVE)
+    made_from, digest = folder.with_suffix(".made-from"), hashlib.sha256(b"\0".join(of)).hexdigest()
+    with exclusive(folder.with_suffix(".lock")):
+        if not made_from.exists() or made_from.read_text() != digest:
+            made_from.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            wheels.install(requirements, folder, function_interpreter().version)
+            wheels.copy_source(source, folder / "finch_sync")
+            (folder / "naive.py").write_text(_NAIVE)
+            made_from.write_text(digest)
     return Build(folder, "naive.handler", compiles_again=True)
 
 
@@ -98,9 +105,18 @@ def floor(calls: Sequence[Call], services: Services, events: Sequence[Mapping[st
 
 def by_hand(calls: Sequence[Call], services: Services) -> Build:
     """Return the function that makes these calls with botocore and urllib3, and does nothing else."""
+    return _of_floors("warm.handler", calls, services)
+
+
+def libraries(calls: Sequence[Call], services: Services) -> Build:
+    """Return the function that makes these calls with all libraries that ours is written in, and does nothing else."""
+    return _of_floors("libraries.handler", calls, services)
+
+
+def _of_floors(handler: str, calls: Sequence[Call], services: Services) -> Build:
     folder = ours().folder
     told = {"CALLS": str(_told(calls, services)), "AWS_CA_BUNDLE": str(services.roots)}
-    return Build(folder, "warm.handler", environment={**told, "PYTHONPATH": f"{_FLOORS}:{_path(folder)}"})
+    return Build(folder, handler, environment={**told, "PYTHONPATH": f"{_FLOORS}:{_path(folder)}"})
 
 
 def _told(calls: Sequence[Call], services: Services) -> Path:

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -83,10 +82,16 @@ def _watch(process: "subprocess.Popen[bytes]", finished: Any) -> int:
         waited += 0.2
     if process.returncode is not None:
         return 0
-    process.send_signal(signal.SIGTERM)
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
-    return usage.ru_maxrss
+    peak = _peak_kib(process.pid)
+    process.terminate()
+    process.wait()
+    return peak
+
+
+def _peak_kib(pid: int) -> int:
+    # Not by wait4: its ru_maxrss counts what the starter had resident, which a vfork shares until the exec.
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def _environment(services: Services, folder: Path) -> dict[str, str]:
