@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cold, following, memory, package, warm
+from benchmarks import cold, following, memory, package, unused, warm
 from benchmarks import frontier as picture
 from benchmarks import polling as polling_rows
 from benchmarks import scale as simulation
@@ -22,7 +22,7 @@ Json = Annotated[Path, typer.Option("--json", help="Where to write the rows as J
 OUTCOME = Path(".local/bench.json")
 Source = Callable[[], Iterable[Row]]
 COUNTED: tuple[Source, ...] = (
-    package.rows, cold.enqueue_rows, cold.poll_rows, warm.enqueue_rows, warm.poll_rows, memory.rows, following.rows,
+    package.rows, unused.rows, cold.enqueue_rows, cold.poll_rows, warm.enqueue_rows, warm.poll_rows, memory.rows, following.rows,
     polling_rows.rows, simulation.rows,
 )  # fmt: skip
 """What does not depend on the machine's load: CI holds these."""

@@ -17,6 +17,7 @@ from local_aws.environments import LOCAL, PROJECT, exclusive, runtime_interface_
 from local_aws.interpreter import function_interpreter
 
 _FLOORS = Path(__file__).parent / "floors"
+_PROBES = Path(__file__).parent / "probes"
 
 _NAIVE = '''\
 """All of the function's modules, objects and clients, at once."""
@@ -95,6 +96,12 @@ def naive() -> Build:
             (folder / "naive.py").write_text(_NAIVE)
             made_from.write_text(digest)
     return Build(folder, "naive.handler", compiles_again=True)
+
+
+def watched() -> Build:
+    """Return our function with a watch on what it loads and runs."""
+    folder = ours().folder
+    return Build(folder, "look.handler", environment={"PYTHONPATH": f"{_PROBES}:{_path(folder)}"})
 
 
 def floor(calls: Sequence[Call], services: Services, events: Sequence[Mapping[str, Any]], *, counted: bool) -> Measured:

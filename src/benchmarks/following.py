@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from email.message import Message
@@ -178,8 +178,7 @@ def _recorded_stack() -> Iterator[tuple[Stack, Journal]]:
         )
         # The sweep calls AWS too, and for no job in particular.
         stack.session.client("events", endpoint_url=stack.aws_endpoint_url).disable_rule(Name=stack.sweep_rule_name)
-        change = json.dumps({"stepfunctions._SFN_WAIT_SCALE": WAIT_SCALE}).encode()
-        _ask("POST", f"{stack.aws_endpoint_url}/_ministack/config", change)
+        ask("POST", f"{stack.aws_endpoint_url}/_ministack/config", {"stepfunctions._SFN_WAIT_SCALE": WAIT_SCALE})
         yield stack, journal
 
 
@@ -187,7 +186,7 @@ def _follow(stack: Stack, connection: str) -> int:
     """Trigger a job over HTTP, and see its execution to the end: how many transitions that took."""
     states = stack.session.client("stepfunctions", endpoint_url=stack.aws_endpoint_url)
     caller = {"Authorization": f"Bearer {stack.connections[connection]}", "Content-Type": "application/json"}
-    job_id = _ask("POST", f"{stack.api_url}/sandbox/jobs", b'{"type": "data_sync_all"}', caller)["job_id"]
+    job_id = ask("POST", f"{stack.api_url}/sandbox/jobs", {"type": "data_sync_all"}, caller)["job_id"]
     arn = f"{stack.state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (status := states.describe_execution(executionArn=arn)["status"]) == "RUNNING":
@@ -201,7 +200,9 @@ def _follow(stack: Stack, connection: str) -> int:
     return sum("stateEnteredEventDetails" in event or event["type"].endswith(_FAILED) for event in events)
 
 
-def _ask(method: str, url: str, body: bytes, headers: dict[str, str] | None = None) -> Any:
-    request = urllib.request.Request(url, body, headers or {}, method=method)  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+def ask(method: str, url: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Any:
+    """Ask a server of the local stack, JSON for JSON."""
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, content, dict(headers or {}), method=method)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
         return json.load(answer)

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from finch_sandbox.server import running_sandbox
 from finch_sandbox.settings import Settings
+from finch_sync.triggers import AnyTrigger, parse
 from local_aws import event_answers, event_premises
 from local_aws.finch import Finch
 from local_aws.stack import Stack
@@ -38,6 +39,10 @@ def prepared() -> Iterator[Stack]:
         functions = stack.session.client("lambda", endpoint_url=stack.aws_endpoint_url)
         functions.update_function_configuration(FunctionName=stack.function_name, Timeout=59)
         yield stack
+
+
+def test_there_is_a_payload_of_each_kind() -> None:
+    assert {type(parse(json.loads(file.read_text()))) for file in FILES} == set(get_args(AnyTrigger))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

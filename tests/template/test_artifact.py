@@ -1,5 +1,6 @@
 """What is deployed: the function, what the lock file says it needs, and nothing else."""
 
+import ast
 import filecmp
 import re
 import subprocess
@@ -112,6 +113,48 @@ def test_each_module_is_compiled_for_the_deployed_python_and_never_checked_again
     magic = subprocess.check_output([function_interpreter().path, "-c", look], text=True).strip()  # noqa: S603
     headers = {file.read_bytes()[:8].hex() for file in artifact.rglob("*.pyc")}
     assert headers == {magic + "01000000"}  # PEP 552: by hash, and not to be compared with the source's
+
+
+LOADED_BY_A_NAME_THAT_IS_COMPUTED = {
+    "aws_lambda_powertools/shared/lazy_import.py": "the X-Ray SDK, by the Tracer, which is not made here",
+    "boto3/utils.py": "what boto3 adds to clients of EC2, S3 and DynamoDB's resource, of which none is made here",
+    "botocore/plugin.py": "plugins that a user's AWS configuration names",
+    "botocore/vendored/six.py": "the standard library's modules",
+    "dateutil/__init__.py": "by a __getattr__ that names them",
+    "pydantic/__init__.py": "by a __getattr__ that names them",
+    "pydantic/_internal/_validators.py": "what a value of a field of type ImportString names; there is none here",
+    "pydantic/_migration.py": "what version 1 had elsewhere; a name that is not asked for here",
+    "six.py": "the standard library's modules",
+}
+"""Modules that load others by a name that no rule can read, and why nothing that they can load here was removed."""
+
+
+def test_whatever_loads_modules_by_a_computed_name_was_looked_into(artifact: Path) -> None:
+    loading = {"import_module", "__import__", "import_string", "exec_module", "load_module", "spec_from_file_location"}
+    found = {
+        file.relative_to(artifact).as_posix()
+        for file in artifact.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name | ast.Attribute)
+        and (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) in loading
+        and not (node.args and isinstance(node.args[0], ast.Constant))
+    }
+    assert found == set(LOADED_BY_A_NAME_THAT_IS_COMPUTED)
+
+
+def test_each_module_of_the_functions_own_can_be_imported(artifact: Path) -> None:
+    names = [f"finch_sync.{file.stem}" for file in (artifact / "finch_sync").glob("*.py")]
+    run = subprocess.run(  # noqa: S603 - our own arguments
+        [function_interpreter().path, "-c", "import importlib, sys; [importlib.import_module(n) for n in sys.argv[1:]]",
+         *names],
+        env={"PYTHONPATH": str(artifact), "PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "us-east-1"},
+        cwd=artifact,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
 
 
 def test_each_package_keeps_its_licence(artifact: Path) -> None:
