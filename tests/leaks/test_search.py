@@ -14,6 +14,8 @@ from tests.leaks import leaking
 from tests.leaks.leaking import LEAKS
 from tests.world import PROJECT
 
+pytestmark = pytest.mark.xdist_group("leaks")
+
 
 @pytest.fixture(scope="module")
 def told() -> str:
