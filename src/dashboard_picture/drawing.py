@@ -8,7 +8,7 @@ from statistics import quantiles
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dashboard_picture.measured import Value
+from dashboard_picture.embedded_metrics import Value
 from dashboard_picture.widgets import Widget
 
 PERIOD = 10

@@ -1,23 +1,11 @@
 """What a local stack measured of itself: our metrics from the function's log, AWS's own counted from what happened."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from dashboard_picture.embedded_metrics import Value, values
 from local_aws.sam import STACK_NAME
 from local_aws.stack import Stack
-
-
-@dataclass(frozen=True)
-class Value:
-    """One value of one metric at one moment, in seconds since 1970."""
-
-    namespace: str
-    name: str
-    dimensions: tuple[tuple[str, str], ...]
-    at: float
-    value: float
 
 
 def measured(stack: Stack, dead_letters: list[tuple[float, float]]) -> list[Value]:
@@ -29,7 +17,7 @@ def measured(stack: Stack, dead_letters: list[tuple[float, float]]) -> list[Valu
     """
     queue = stack.dead_letter_queue_url.rpartition("/")[2]
     return [
-        *_printed(stack),
+        *values(stack.function_log()),
         *_invocations(stack),
         *_executions(stack),
         *(
@@ -37,20 +25,6 @@ def measured(stack: Stack, dead_letters: list[tuple[float, float]]) -> list[Valu
             for at, length in dead_letters
         ),
     ]
-
-
-def _printed(stack: Stack) -> Iterator[Value]:
-    for line in stack.function_log():
-        if '"_aws"' not in line:
-            continue
-        document = json.loads(line)
-        for directive in document["_aws"]["CloudWatchMetrics"]:
-            for metric in directive["Metrics"]:
-                for names in directive["Dimensions"]:
-                    dimensions = tuple(sorted((name, document[name]) for name in names))
-                    for value in document[metric["Name"]]:
-                        at = document["_aws"]["Timestamp"] / 1000
-                        yield Value(directive["Namespace"], metric["Name"], dimensions, at, value)
 
 
 def _invocations(stack: Stack) -> Iterator[Value]:

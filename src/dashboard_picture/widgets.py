@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard_picture.measured import Value
+from dashboard_picture.embedded_metrics import Value
 from local_aws.sam import STACK_NAME
 from local_aws.stack import Stack
 

@@ -1,10 +1,10 @@
 """The template's alarms, judged as CloudWatch judges them, and what its metrics are fed with."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard_picture.embedded_metrics import values
 from tests.template.shipped import resources
 
 STACK = "finch-sync"
@@ -45,9 +45,10 @@ class Alarm:
     def values(self, output: str) -> list[float]:
         """The values of its metric in what the function has printed, in the embedded metric format."""
         return [
-            point.value
-            for point in points(output)
-            if (point.namespace, point.name) == self.metric and set(point.dimensions) == set(self.dimensions)
+            each.value
+            for each in values(output.splitlines())
+            if (each.namespace, each.name) == self.metric
+            and {name for name, _ in each.dimensions} == set(self.dimensions)
         ]
 
 
@@ -58,31 +59,4 @@ def alarm(name: str) -> Alarm:
         for each in resources("AWS::CloudWatch::Alarm").values()
         if each["Properties"]["AlarmName"] == {"Fn::Sub": f"${{AWS::StackName}}-{name}"}
     ]
-    return found
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of one metric."""
-
-    namespace: str
-    name: str
-    dimensions: dict[str, str]
-    value: float
-
-
-def points(output: str) -> list[Point]:
-    """Everything that CloudWatch would read from what was printed (CloudWatch guide, "Embedded metric format")."""
-    found = []
-    for line in output.splitlines():
-        if '"_aws"' not in line:
-            continue
-        document = json.loads(line)
-        for directive in document["_aws"]["CloudWatchMetrics"]:
-            for metric in directive["Metrics"]:
-                for names in directive["Dimensions"]:
-                    values = document[metric["Name"]]
-                    for value in values if isinstance(values, list) else [values]:
-                        dimensions = {name: document[name] for name in names}
-                        found.append(Point(directive["Namespace"], metric["Name"], dimensions, value))
     return found

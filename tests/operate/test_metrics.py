@@ -1,12 +1,12 @@
 """What is counted and measured, by what happens; read as CloudWatch reads it, from the function's output."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from dashboard_picture.embedded_metrics import values
 from finch_sandbox.faults import ErrorFault, ResetFault, RewriteFault, When
 from finch_sync.finch import OutcomeUnknown
 from finch_sync.ledger import GIVE_UP, LEASE, SETTLE, Source
@@ -26,20 +26,10 @@ ANY = "*"
 
 
 def points(printed: str) -> list[tuple[Point, float]]:
-    """Every value in the output (CloudWatch guide, "Specification: Embedded metric format")."""
-    found = []
-    for line in printed.splitlines():
-        record = json.loads(line)
-        for directive in record.get("_aws", {}).get("CloudWatchMetrics", []):
-            assert directive["Namespace"] == NAMESPACE
-            for names in directive["Dimensions"]:
-                dimensions = {name: record[name] for name in names}
-                found += [
-                    ((metric["Name"], dimensions), value)
-                    for metric in directive["Metrics"]
-                    for value in record[metric["Name"]]
-                ]
-    return found
+    """Every value in the output."""
+    found = list(values(printed.splitlines()))
+    assert {each.namespace for each in found} <= {NAMESPACE}
+    return [((each.name, dict(each.dimensions)), each.value) for each in found]
 
 
 def plenty() -> float:
