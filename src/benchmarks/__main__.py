@@ -1,6 +1,7 @@
 """The benchmarks: `python -m benchmarks` runs all that have rows."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cold, following, memory, package, unused, warm
+from benchmarks import cold, following, memory, package, throughput, unused, warm
 from benchmarks import frontier as picture
 from benchmarks import polling as polling_rows
 from benchmarks import scale as simulation
@@ -22,11 +23,12 @@ Json = Annotated[Path, typer.Option("--json", help="Where to write the rows as J
 OUTCOME = Path(".local/bench.json")
 Source = Callable[[], Iterable[Row]]
 COUNTED: tuple[Source, ...] = (
-    package.rows, unused.rows, cold.enqueue_rows, cold.poll_rows, warm.enqueue_rows, warm.poll_rows, memory.rows, following.rows,
-    polling_rows.rows, simulation.rows,
+    package.rows, unused.rows, cold.enqueue_rows, cold.poll_rows, warm.enqueue_rows, warm.poll_rows, memory.rows,
+    following.rows, polling_rows.rows, simulation.rows,
 )  # fmt: skip
 """What does not depend on the machine's load: CI holds these."""
-UNCOUNTED: tuple[Source, ...] = (cold.rows_with_all_roots,)
+ALL_ROOTS: tuple[Source, ...] = (cold.rows_with_all_roots,)
+IN_REAL_TIME: tuple[Source, ...] = (throughput.rows,)
 
 
 @app.callback(invoke_without_command=True)
@@ -38,9 +40,7 @@ def everything(
 ) -> None:
     """Run every benchmark."""
     if context.invoked_subcommand is None:
-        sources = COUNTED if counted else COUNTED + UNCOUNTED
-        with ProcessPoolExecutor() as processes:
-            rows = [row for of_source in processes.map(_taken, sources) for row in of_source]
+        rows = _at_once(COUNTED) if counted else [*_at_once(COUNTED + ALL_ROOTS), *_at_once(IN_REAL_TIME)]
         _report(rows, json)
 
 
@@ -79,6 +79,12 @@ def scale(json: Json = Path(".local/scale.json")) -> None:
     console.print(table)
     console.print("What each size changes:", *simulation.what_changes(loads), sep="\n- ", highlight=False)
     _report(simulation.rows(), json)
+
+
+def _at_once(sources: Sequence[Source]) -> list[Row]:
+    """Give the rows of sources that run side by side, one more than there are cores, for some of them mostly wait."""
+    with ProcessPoolExecutor((os.cpu_count() or 1) + 1) as processes:
+        return [row for rows in processes.map(_taken, sources) for row in rows]
 
 
 def _taken(source: Source) -> list[Row]:

@@ -8,18 +8,16 @@ AWS counts a transition each time that a step is executed, retries too (Step Fun
 each state that a history tells was entered is counted, and each attempt that failed.
 """
 
-import json
 import tempfile
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import Any
 
+from benchmarks.local_jobs import ask, trigger
 from benchmarks.processes import BenchmarkError
 from benchmarks.rows import Row
 from fault_campaign.arming import Armory
@@ -185,9 +183,7 @@ def _recorded_stack() -> Iterator[tuple[Stack, Journal]]:
 def _follow(stack: Stack, connection: str) -> int:
     """Trigger a job over HTTP, and see its execution to the end: how many transitions that took."""
     states = stack.session.client("stepfunctions", endpoint_url=stack.aws_endpoint_url)
-    caller = {"Authorization": f"Bearer {stack.connections[connection]}", "Content-Type": "application/json"}
-    job_id = ask("POST", f"{stack.api_url}/sandbox/jobs", {"type": "data_sync_all"}, caller)["job_id"]
-    arn = f"{stack.state_machine_arn.replace(':stateMachine:', ':execution:')}:{job_id}"
+    arn = f"{stack.state_machine_arn.replace(':stateMachine:', ':execution:')}:{trigger(stack, connection)}"
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (status := states.describe_execution(executionArn=arn)["status"]) == "RUNNING":
         if time.monotonic() > deadline:
@@ -198,11 +194,3 @@ def _follow(stack: Stack, connection: str) -> int:
     pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
     events = [event for page in pages for event in page["events"]]
     return sum("stateEnteredEventDetails" in event or event["type"].endswith(_FAILED) for event in events)
-
-
-def ask(method: str, url: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Any:
-    """Ask a server of the local stack, JSON for JSON."""
-    content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, content, dict(headers or {}), method=method)  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
-        return json.load(answer)
