@@ -62,7 +62,7 @@ token: $(UV_READY) ## make a caller token (CONNECTION=, EXPIRES=; STACK= or SECR
 # --- work on it -----------------------------------------------------------------------------------------------------
 .PHONY: test lint advisories build lock clean
 test: lint ## everything CI checks: lint, types, lock files, template, all tests that need no Docker
-	$(RUN) pytest --numprocesses 3 --dist loadgroup
+	$(RUN) pytest --numprocesses 4 --dist loadgroup
 
 lint: $(UV_READY) ## all of `make test` but the tests
 	$(RUN) ruff check
