@@ -4,6 +4,7 @@ Left to itself, botocore gives each client a pool of its own and loads all root 
 which is more work than all else that a warm environment does for an event.
 """
 
+import socket
 import ssl
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -22,6 +23,10 @@ _CALLS = Config(
     read_timeout=_READ_SECONDS,
     max_pool_connections=_POOL,
     retries={"mode": "standard", "total_max_attempts": 4},
+    # A tenth of a call each: botocore's own user agent is put together anew for each call, and a call's parameters are
+    # checked by mypy before and by AWS after.
+    user_agent="finch-sync",
+    parameter_validation=False,
 )
 
 
@@ -71,6 +76,8 @@ class _Http(URLLib3Session):
         super().__init__(
             timeout=(_CONNECT_SECONDS, _READ_SECONDS),  # type: ignore[arg-type] # its stubs know a single number only
             max_pool_connections=_POOL,
+            # Headers and body go out one after the other: left to wait for each other, the body takes 40 ms longer.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
     def _get_ssl_context(self) -> ssl.SSLContext:
