@@ -77,7 +77,7 @@ class _Http(URLLib3Session):
             timeout=(_CONNECT_SECONDS, _READ_SECONDS),  # type: ignore[arg-type] # its stubs know a single number only
             max_pool_connections=_POOL,
             # Headers and body go out one after the other: left to wait for each other, the body takes 40 ms longer.
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # type: ignore[list-item] # stubs: of texts
         )
 
     def _get_ssl_context(self) -> ssl.SSLContext:
