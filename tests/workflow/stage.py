@@ -60,7 +60,7 @@ FUNCTION_ARN = f"arn:aws:lambda:{REGION}:123456789012:function:finch-sync"
 LOOKS = "/jobs/automated/*"
 """The path of a look at a job, for faults."""
 
-_ENDS_WITHIN = 30
+_ENDS_WITHIN = 120
 
 Event = dict[str, Any]
 
