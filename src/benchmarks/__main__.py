@@ -1,6 +1,7 @@
 """The benchmarks: `python -m benchmarks` runs all that have rows."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from benchmarks import scale as simulation
 from benchmarks.rows import Row, show, write
 
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 180)
 
 Json = Annotated[Path, typer.Option("--json", help="Where to write the rows as JSON.")]
 OUTCOME = Path(".local/bench.json")
