@@ -54,7 +54,6 @@ def test_a_job_is_triggered_and_drawn_from_its_executions(place: Place, stack_fi
     assert triggered.returncode == ExitCode.COMPLETE, triggered.stderr
     job_id = triggered.stdout.strip()
     assert place.jobs_made() == [job_id]
-    assert run("status", *local).returncode == ExitCode.STILL_RUNNING
 
     watched = run("watch", job_id, *local)
 
@@ -99,6 +98,7 @@ def test_an_assisted_connection_has_nothing_to_follow(assisted: Place) -> None:
 def test_watching_ends_when_it_was_told_to(place: Place) -> None:
     place.patch(in_progress_seconds=600)
     job_id = run_as(place, "trigger").stdout.strip()
+    assert run_as(place, "status").returncode == ExitCode.STILL_RUNNING
     watched = run_as(place, "watch", job_id, "--timeout", "1")
     assert watched.returncode == ExitCode.STILL_RUNNING, watched.stderr
 

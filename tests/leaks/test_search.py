@@ -34,7 +34,7 @@ def told() -> str:
     ]
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     with subprocess.Popen(command, cwd=PROJECT, env=own, stdout=subprocess.PIPE, text=True) as tests:  # noqa: S603
-        return tests.communicate(timeout=120)[0]
+        return tests.communicate(timeout=300)[0]
 
 
 @pytest.mark.parametrize("leak", LEAKS)
