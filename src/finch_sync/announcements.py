@@ -6,10 +6,11 @@ Whoever sends it twice sends the same id, so that a consumer can drop the second
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from finch_sync.clock import Moment
 from finch_sync.jobs import Job, Tracking
+from finch_sync.models import Model
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -24,7 +25,7 @@ ACTIONS = {"reauth_error": "reauthenticate the connection", "permissions_error":
 """What a person must do, by Finch's final word (Finch API reference, "Retrieve an Automated Job")."""
 
 
-class Detail(BaseModel):
+class Detail(Model):
     """The event's detail. Fields may be added to version 1, never changed or taken away."""
 
     model_config = ConfigDict(frozen=True)
@@ -43,7 +44,7 @@ class Detail(BaseModel):
     completed_at: Moment | None = None
 
 
-class Announcement(BaseModel):
+class Announcement(Model):
     """An event as the state machine hands it to EventBridge."""
 
     model_config = ConfigDict(frozen=True)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated
 from aws_lambda_powertools import Logger
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     SecretStr,
@@ -26,6 +25,7 @@ from pydantic import (
 )
 
 from finch_sync.clock import Moment
+from finch_sync.models import Model
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -40,7 +40,7 @@ MAX_CREDENTIAL = 512
 ConnectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
-class CallerToken(BaseModel):
+class CallerToken(Model):
     """A caller's token, known by its digest alone."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -56,7 +56,7 @@ def _sendable(token: SecretStr) -> SecretStr:
     return token
 
 
-class Connection(BaseModel):
+class Connection(Model):
     """One Finch connection, by a name of the operator's choosing."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)

@@ -16,12 +16,13 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote, urlsplit
 
 import urllib3
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, SSLError
 
 from finch_sync.clock import Moment
 from finch_sync.jobs import DATA_SYNC_ALL, Report, is_job_id
 from finch_sync.metrics import Metric, record
+from finch_sync.models import Model
 
 API_VERSION = "2020-09-17"
 """Finch-API-Version, required on every call (Finch developer guide, "Versioning")."""
@@ -306,7 +307,7 @@ class _Response:
         return parsed if isinstance(parsed, dict) else {}
 
 
-class _EnqueuedBody(BaseModel):
+class _EnqueuedBody(Model):
     model_config = ConfigDict(extra="ignore")
 
     job_id: str | None
@@ -314,7 +315,7 @@ class _EnqueuedBody(BaseModel):
     remaining_refreshes: int | None = None
 
 
-class _QuotaBody(BaseModel):
+class _QuotaBody(Model):
     model_config = ConfigDict(extra="ignore")
 
     allowed_refreshes: int | None = None
@@ -322,7 +323,7 @@ class _QuotaBody(BaseModel):
     retry_at: Moment | None = None
 
 
-class _ListingBody(BaseModel):
+class _ListingBody(Model):
     model_config = ConfigDict(extra="ignore")
 
     data: list[Any]

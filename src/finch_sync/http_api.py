@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from finch_sync import answers, webhook_inbox
 from finch_sync.clock import Clock
@@ -17,6 +17,7 @@ from finch_sync.enqueue import Enqueuer, NotYet
 from finch_sync.jobs import DATA_SYNC_ALL, Tracking, is_job_id
 from finch_sync.ledger import Answer, Request, Source, fingerprint
 from finch_sync.metrics import Metric, record
+from finch_sync.models import Model
 from finch_sync.store import Store
 from finch_sync.triggers import HttpRequest
 from finch_sync.waiting import WaitingRoom, preferred_wait
@@ -46,7 +47,7 @@ class _BadRequest(Exception):
         self.status = status
 
 
-class Page(BaseModel):
+class Page(Model):
     """Which of a connection's jobs to list."""
 
     model_config = ConfigDict(extra="ignore")

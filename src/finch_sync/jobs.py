@@ -5,9 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from finch_sync.clock import Moment
+from finch_sync.models import Model
 
 DATA_SYNC_ALL = "data_sync_all"
 """The one job type that POST /sandbox/jobs takes (Finch API reference, "Enqueue a new sandbox job")."""
@@ -41,7 +42,7 @@ def _readable_or_none(value: object, validate: ValidatorFunctionWrapHandler) -> 
 ReportedMoment = Annotated[Moment | None, WrapValidator(_readable_or_none)]
 
 
-class Params(BaseModel):
+class Params(Model):
     """The input of a job that takes one."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -52,7 +53,7 @@ class Params(BaseModel):
 ReportedParams = Annotated[Params | None, WrapValidator(_readable_or_none)]
 
 
-class Report(BaseModel):
+class Report(Model):
     """What Finch says about a job (Finch API reference, schema AutomatedAsyncJob).
 
     Tolerant on purpose: Finch reserves the right to add fields and words, and leaves out what it has nothing to say on.
@@ -84,7 +85,7 @@ class Tracking(StrEnum):
     LOST = "lost"
 
 
-class Job(BaseModel):
+class Job(Model):
     """The record of a job: Finch's latest word on it, and how our following of it stands.
 
     ``restarts`` counts executions after the first, ``deaths`` those of them that replaced one that had died.

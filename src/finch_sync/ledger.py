@@ -18,10 +18,11 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
 
 from finch_sync.clock import Moment
 from finch_sync.jobs import DATA_SYNC_ALL, Report
+from finch_sync.models import Model
 
 SETTLE = timedelta(seconds=20)
 """How long a POST without an answer may still take effect: no other POST before that."""
@@ -83,17 +84,17 @@ class Source(StrEnum):
     DIRECT = "direct"
 
 
-class Answer(BaseModel):
+class Answer(Model):
     """What a caller was told, kept so that the same question gets the same bytes."""
 
     model_config = ConfigDict(frozen=True)
 
     status: int
     body: str
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
 
 
-class Request(BaseModel):
+class Request(Model):
     """The record of one request for a job."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+
+from finch_sync.models import Model
 
 
 def _safe_base_url(url: str) -> str:
@@ -33,7 +35,7 @@ class SettingsError(Exception):
     """The function's environment is not what template.yaml gives it."""
 
 
-class Settings(BaseModel):
+class Settings(Model):
     """The function's environment variables, by their names in lower case (template.yaml, SyncFunction)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from aws_lambda_powertools import Logger
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import ConfigDict, NonNegativeInt
 
 from finch_sync import polling
 from finch_sync.access import with_newest_token
@@ -17,6 +17,7 @@ from finch_sync.executions import Executions
 from finch_sync.finch import Finch, FinchUnavailable, JobNotFound, QuotaExhausted, RateLimited, Refused
 from finch_sync.jobs import KNOWN_STATUSES, Job, Report, Tracking, may_restart
 from finch_sync.metrics import Metric, record
+from finch_sync.models import Model
 from finch_sync.pause import Pause
 from finch_sync.polling import UNKNOWN, Durations
 from finch_sync.store import Store
@@ -31,7 +32,7 @@ class RecordMissing(Exception):
     """A job is followed that is not on record: somebody deleted it."""
 
 
-class TrackingState(BaseModel):
+class TrackingState(Model):
     """Where an execution stands between two looks: all that it carries, rebuilt each time."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

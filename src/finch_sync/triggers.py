@@ -3,13 +3,14 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from finch_sync.connections import ConnectionName
+from finch_sync.models import Model
 from finch_sync.tracking import TrackingState
 
 
-class Trigger(BaseModel):
+class Trigger(Model):
     """An event, reduced to what we read of it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -37,9 +38,9 @@ class HttpRequest(Trigger):
     method: Annotated[str, Field(alias="httpMethod")]
     resource: str
     path: str
-    headers: MaybeStrings = {}
-    query: Annotated[MaybeStrings, Field(alias="queryStringParameters")] = {}
-    path_parameters: Annotated[MaybeStrings, Field(alias="pathParameters")] = {}
+    headers: MaybeStrings = Field(default_factory=dict)
+    query: MaybeStrings = Field(default_factory=dict, alias="queryStringParameters")
+    path_parameters: MaybeStrings = Field(default_factory=dict, alias="pathParameters")
     body: str | None = None
     is_base64: Annotated[bool, Field(alias="isBase64Encoded")] = False
     context: Annotated[RequestContext, Field(alias="requestContext")]

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import ConfigDict, StringConstraints, ValidationError
+
+from finch_sync.models import Model
 
 TOLERANCE = timedelta(minutes=5)
 """How far a webhook's timestamp may lie from now."""
@@ -26,20 +28,20 @@ class Forged(Exception):
     """Not Finch's, or not fresh; the text says why, and holds nothing of the webhook."""
 
 
-class _Job(BaseModel):
+class _Job(Model):
     model_config = ConfigDict(extra="ignore")
 
     job_id: str
 
 
-class _Event(BaseModel):
+class _Event(Model):
     model_config = ConfigDict(extra="ignore")
 
     event_type: str
     data: _Job
 
 
-class Signature(BaseModel):
+class Signature(Model):
     """The headers that make a webhook verifiable."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
