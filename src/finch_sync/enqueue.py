@@ -189,6 +189,12 @@ class Enqueuer:
         return NotYet(answer)
 
     def _accept(self, sent: Request, enqueued: Enqueued) -> Request | NotYet:
+        logger.info(
+            "finch took the request",
+            request_key=sent.key,
+            connection=sent.connection,
+            finch_request_id=enqueued.request_id,
+        )
         if enqueued.quota.remaining is not None:
             record(Metric.REMAINING_REFRESHES, enqueued.quota.remaining)
         answer = answers.enqueued(enqueued.job_id, enqueued.quota, sent.base_url, enqueued.request_id)
