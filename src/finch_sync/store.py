@@ -410,6 +410,10 @@ class Store:
         item = {"pk": "finch", "sk": f"event#{event_id}", "expires_at": int((now + EVENTS_KEPT).timestamp())}
         return self._put_if(item, "attribute_not_exists(pk)", {})
 
+    def forget_event(self, event_id: str) -> None:
+        """Take a webhook's next delivery for the first."""
+        self._client.delete_item(TableName=self._table, Key=_packed({"pk": "finch", "sk": f"event#{event_id}"}))
+
     def take_seat(self, seat: int, *, now: datetime, until: datetime) -> bool:
         """Take one of the seats for callers who wait; one whose holder died is free when its time is over."""
         item = {"pk": "finch", "sk": f"seat#{seat}", "until": to_text(until), "expires_at": int(until.timestamp())}

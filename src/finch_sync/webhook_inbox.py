@@ -53,8 +53,16 @@ class WebhookInbox:
             job_id = completed_job(body)
             logger.info("webhook received", event_id=signature.event_id, job_id=job_id)
             if job_id is not None and is_job_id(job_id):
-                self.tracker.hurry(job_id)
+                self._hurry(job_id, signature.event_id)
         return answers.webhook_received()
+
+    def _hurry(self, job_id: str, event_id: str) -> None:
+        try:
+            self.tracker.hurry(job_id)
+        except Exception:
+            # Finch sends it again: then it must not pass for a repetition.
+            self.store.forget_event(event_id)
+            raise
 
 
 def _raw(request: HttpRequest) -> bytes:

@@ -1,12 +1,18 @@
 """Finch's webhooks: what they hurry, and what is refused."""
 
 import base64
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
+from mypy_boto3_stepfunctions import SFNClient
 
+from finch_sync.executions import Executions
 from finch_sync.jobs import Tracking
 from finch_sync.webhook_inbox import PATH
 from tests.operate.followed import first_state, followed_job, look, record_of
@@ -183,6 +189,28 @@ def test_many_deliveries_at_once_have_one_effect(told: World) -> None:
 
     assert statuses == [200] * 8
     assert record_of(told, job_id).restarts == 1
+
+
+def test_a_delivery_that_could_not_be_acted_on_was_none(told: World) -> None:
+    job_id = followed_job(told)
+    genuine = completion(told, job_id)
+    cut_off = told.another()
+    cut_off.executions = Executions(unreachable_step_functions(), told.aws.state_machine_arn)
+    with pytest.raises(EndpointConnectionError):
+        genuine.send(cut_off)
+
+    assert genuine.send(told).status == 200
+
+    assert told.running(f"{job_id}.1")
+
+
+def unreachable_step_functions() -> SFNClient:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    session = boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1")
+    once = Config(retries={"total_max_attempts": 1})
+    return session.client("stepfunctions", endpoint_url=f"http://127.0.0.1:{port}", config=once)
 
 
 def test_a_job_that_is_followed_no_more_is_left_alone(told: World) -> None:

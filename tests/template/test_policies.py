@@ -294,6 +294,7 @@ def a_webhook(world: World, _: Aws) -> None:
     [job_id] = world.jobs_made()
     assert world.store.sees_first("msg_1", world.clock())
     world.tracker.hurry(job_id)
+    world.store.forget_event("msg_1")
 
 
 def a_caller_who_waits(world: World, _: Aws) -> None:
