@@ -194,6 +194,7 @@ def _outcome(
         seconds=time.monotonic() - since,
         rows=course.rows(found),
         findings=found,
+        calls=[call for call in evidence.calls if call.step.connection in {each.connection for each in found}],
         steps=steps,
         crash_points=crash_points(steps),
         reached=frozenset(reached),

@@ -40,6 +40,8 @@ class Outcome:
         steps: the steps of each path, from which the plan was drawn.
         crash_points: every moment at which the function can die.
         reached: those at which it did.
+        counts: how many there were of what.
+        calls: those for the connections of the findings, so that a finding can be followed back.
     """
 
     seed: int
@@ -53,6 +55,7 @@ class Outcome:
     crash_points: Sequence[CrashPoint] = ()
     reached: frozenset[CrashPoint] = frozenset()
     counts: Mapping[str, int] = field(default_factory=dict)
+    calls: Sequence[Call] = ()
 
     @property
     def well(self) -> bool:
@@ -74,6 +77,7 @@ class Outcome:
             "seconds": round(self.seconds, 1),
             "rows": [asdict(row) for row in self.rows],
             "findings": [asdict(finding) for finding in self.findings],
+            "calls": [asdict(call) for call in self.calls],
             "crash_points": len(self.crash_points),
             "missed": [_spelled(point) for point in self.missed],
             "counts": dict(self.counts),
