@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import boto3
-import yaml
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_events import EventBridgeClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -28,6 +26,7 @@ from finch_sync.services import Services
 from finch_sync.settings import Settings
 from finch_sync.store import Store
 from tests.searching import search_requests
+from tests.template.shipped import properties
 
 PROJECT = Path(__file__).parent.parent
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -50,36 +49,11 @@ class Clock:
         self.moment += timedelta(seconds=seconds)
 
 
-class _CloudFormationLoader(yaml.SafeLoader):
-    """Reads a template; a tag such as !Ref becomes a one-entry mapping."""
-
-
-def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        value = loader.construct_mapping(node, deep=True)
-    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
-
-
-_CloudFormationLoader.add_multi_constructor("!", _tagged)
-
-
-@cache
-def template() -> dict[str, Any]:
-    """template.yaml, as it is. Read once: parsing it takes longer than most tests."""
-    loaded: dict[str, Any] = yaml.load((PROJECT / "template.yaml").read_text(), Loader=_CloudFormationLoader)  # noqa: S506
-    return loaded
-
-
 def table_arguments() -> dict[str, Any]:
     """The table of template.yaml as arguments of CreateTable."""
-    properties = template()["Resources"]["Table"]["Properties"]
+    table = properties("Table")
     names = ("BillingMode", "AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")
-    return {name: properties[name] for name in names}
+    return {name: table[name] for name in names}
 
 
 @dataclass

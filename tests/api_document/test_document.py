@@ -7,7 +7,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from api_document.document import FILE, text
 from finch_sync.jobs import Job
-from tests.world import template
+from tests.template.shipped import template
 
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
 

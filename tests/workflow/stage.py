@@ -48,7 +48,8 @@ from finch_sync.services import Services
 from finch_sync.settings import Settings
 from tests import canaries
 from tests.searching import search_requests
-from tests.world import PROJECT, Clock, secret_string, table_arguments, template
+from tests.template.shipped import properties
+from tests.world import PROJECT, Clock, secret_string, table_arguments
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -68,9 +69,9 @@ Event = dict[str, Any]
 @cache
 def definition() -> str:
     """The state machine as `sam deploy` sends it: the shipped file, its placeholders filled by the template's names."""
-    properties = template()["Resources"]["SyncJobStateMachine"]["Properties"]
-    text: str = (PROJECT / properties["DefinitionUri"]).read_text()
-    for name in properties["DefinitionSubstitutions"]:
+    shipped = properties("SyncJobStateMachine")
+    text: str = (PROJECT / shipped["DefinitionUri"]).read_text()
+    for name in shipped["DefinitionSubstitutions"]:
         text = text.replace(f"${{{name}}}", {"SyncFunctionArn": FUNCTION_ARN, "EventBusName": "default"}[name])
     assert "${" not in text
     return text
@@ -80,9 +81,6 @@ def definition() -> str:
 def _session() -> boto3.Session:
     """One for all tests: reading botocore's service models again would take longer than most of them."""
     return search_requests(boto3.Session("none", "none", region_name=REGION))
-
-
-_table_arguments = cache(table_arguments)
 
 
 class LambdaThrottled(JsonRESTError):
@@ -200,7 +198,7 @@ class Workflow:
         self._tables = boto3.client("dynamodb")
         self._secrets = boto3.client("secretsmanager")
         self._executions = boto3.client("stepfunctions")
-        self._tables.create_table(TableName="records", **_table_arguments())
+        self._tables.create_table(TableName="records", **table_arguments())
         self._secret = self._secrets.create_secret(Name="connections", SecretString=secret_string(sandbox.tokens))[
             "ARN"
         ]
